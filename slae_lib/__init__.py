@@ -1,0 +1,3 @@
+"""SLAE Lab: a few-shot GAN with spatial attention in its skip links, in small, readable parts."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,225 @@
+"""Files of a run: checkpoints that survive anything, and the finished generator."""
+
+import contextlib
+import errno
+import json
+import os
+import pickle
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from slae_lib.blocks import fold_spectral_norm
+from slae_lib.config import ModelConfig
+from slae_lib.errors import LabError
+from slae_lib.generator import Generator
+
+CHECKPOINT_FORMAT = "slae-lab-checkpoint-1"
+GENERATOR_FORMAT = "slae-lab-generator-1"
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Give a temporary file beside ``path`` that takes its place only when all went well.
+
+    Whoever reads ``path`` sees the old content or the new, never half of one; on an error the
+    old content stays.
+
+    Raises:
+        LabError: if the disk is full or the folder cannot be written.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        # A temporary file is private; a result is as readable as any other file.
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        raise write_error(path, error) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_error(path: Path, error: OSError) -> LabError:
+    """Return the sentence for a file that could not be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        folder = next(parent for parent in path.resolve().parents if parent.exists())
+        free = shutil.disk_usage(folder).free / 2**20
+        return LabError(
+            f"{path} could not be written: the disk is full ({free:.0f} MiB free); what was there "
+            "before is intact, so make room and go on."
+        )
+    return LabError(
+        f"{path} could not be written ({error.strerror or error}); "
+        "choose a folder that you may write to."
+    )
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write ``state``, tensors and plain Python values, as one checkpoint, atomically.
+
+    Raises:
+        LabError: if it could not be written; an earlier file of that name is then intact.
+    """
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        _save({"format": CHECKPOINT_FORMAT, **state}, file)
+
+
+def _save(state: dict[str, Any], file: Any) -> None:
+    try:
+        torch.save(state, file)
+    except RuntimeError as error:
+        # torch's archive writer reports a failed write as a RuntimeError; the cause, an OSError
+        # that knows about the full disk, is behind it.
+        cause = error.__context__ or error.__cause__
+        if isinstance(cause, OSError):
+            raise cause from error
+        file.flush()  # raises the OSError that torch has hidden
+        raise
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU; nothing in it can run code.
+
+    Raises:
+        LabError: if the file is missing, damaged or no checkpoint of this lab.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise LabError(f"{path} does not exist; name the folder of a run.") from None
+    except PermissionError:
+        raise LabError(f"{path} may not be read; change its permissions.") from None
+    except (
+        RuntimeError,
+        EOFError,
+        ValueError,
+        KeyError,
+        pickle.UnpicklingError,
+        zipfile.BadZipFile,
+        OSError,
+    ):
+        raise LabError(
+            f"{path} is damaged or was not written by this lab; delete it and resume again, "
+            "then the checkpoint before it is used."
+        ) from None
+    if not isinstance(state, dict) or state.get("format") != CHECKPOINT_FORMAT:
+        raise LabError(
+            f"{path} is not a checkpoint of this lab ({CHECKPOINT_FORMAT}); "
+            "move it out of the run's folder."
+        )
+    return state
+
+
+def list_checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints in ``folder``, oldest first."""
+    return sorted(folder.glob("step-*.pt"))
+
+
+def checkpoint_path(folder: Path, iteration: int) -> Path:
+    """Return the name of the checkpoint of an iteration."""
+    return folder / f"step-{iteration:07d}.pt"
+
+
+def keep_newest(folder: Path, count: int) -> None:
+    """Delete all but the newest ``count`` checkpoints in ``folder``."""
+    for path in list_checkpoints(folder)[:-count]:
+        path.unlink(missing_ok=True)
+
+
+def load_into(module: nn.Module, state: dict[str, torch.Tensor], path: Path, what: str) -> None:
+    """Load ``state`` into ``module``.
+
+    Raises:
+        LabError: if names or shapes differ, that is, if it belongs to another configuration.
+    """
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise LabError(
+            f"{path} holds a {what} of another configuration ({first[:160]}); "
+            "use the configuration that it was saved with."
+        ) from None
+
+
+def save_generator(path: Path, generator: Generator, facts: dict[str, str] | None = None) -> None:
+    """Write a generator for sampling as one safetensors file with its configuration inside.
+
+    The spectral norms are folded into the weights, in place: train no further with ``generator``.
+
+    Args:
+        path: file to write, ``*.safetensors``.
+        generator: the averaged generator.
+        facts: further strings for the header, such as iteration and attribution.
+    """
+    fold_spectral_norm(generator)
+    tensors = {name: value.contiguous().cpu() for name, value in generator.state_dict().items()}
+    header = {
+        "format": GENERATOR_FORMAT,
+        "config": json.dumps(generator.config.to_dict()),
+        **(facts or {}),
+    }
+    with atomic_write(path) as temporary:
+        _write_safetensors(lambda: save_file(tensors, temporary, metadata=header))
+
+
+def _write_safetensors(write: Callable[[], None]) -> None:
+    try:
+        write()
+    except SafetensorError as error:
+        # The library's own error type hides the number of the operating system's error.
+        number = errno.ENOSPC if "os error 28" in str(error) else errno.EIO
+        raise OSError(number, str(error)) from error
+
+
+def load_generator(path: Path | str) -> Generator:
+    """Return the generator that `save_generator` wrote, on the CPU, ready to sample from.
+
+    Raises:
+        LabError: if the file is missing, damaged or no generator of this lab.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise LabError(
+            f"{path} does not exist; name a finished run's generator.safetensors or its folder."
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise LabError(f"{path} is damaged ({error}); train or download it again.") from None
+    if header.get("format") != GENERATOR_FORMAT:
+        raise LabError(f"{path} is not a generator of this lab ({GENERATOR_FORMAT}).")
+    generator = Generator(ModelConfig.from_dict(json.loads(header["config"])))
+    fold_spectral_norm(generator)
+    load_into(generator, tensors, path, "generator")
+    return generator.eval().requires_grad_(False)
+
+
+def generator_facts(path: Path | str) -> dict[str, str]:
+    """Return the header of a generator file: its configuration and how it was made."""
+    with safe_open(Path(path), framework="pt") as file:
+        return dict(file.metadata() or {})
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,177 @@
+"""The generator: noise, and metadata of a real image, to an image."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from slae_lib.attention import SkipLayerAttentionExcitation, SkipLayerExcitation
+from slae_lib.blocks import (
+    batch_norm,
+    composite_up_block,
+    conv,
+    conv_transpose,
+    up_block,
+)
+from slae_lib.config import ModelConfig
+
+COMPOSITE_SIZES = (8, 32, 128, 512)  # the other sizes get the plain block
+
+
+class GeneratorOutput(NamedTuple):
+    """What one forward pass of the generator makes.
+
+    Attributes:
+        image: (B, 3, R, R) in [-1, 1].
+        small: (B, 3, R', R') in [-1, 1], the second image that the discriminator also sees.
+        attention: link name such as ``"8->128"`` to its attention map (B, 1, h, w) in (0, 1);
+            empty unless asked for, and for ``skip="sle"``.
+        gates: link name to its gate (B, C, 1, 1) in (0, 1); empty unless asked for.
+    """
+
+    image: Tensor
+    small: Tensor
+    attention: dict[str, Tensor]
+    gates: dict[str, Tensor]
+
+
+class MetadataEmbedding(nn.Module):
+    """Bring metadata to the size of the noise by a learned linear map, at a bounded pace.
+
+    ``gain / sqrt(metadata_dim) * W m``, W drawn from N(0, 1): for standardised m every value comes
+    out with a deviation of about ``gain``. With a plain linear layer in its place one step of Adam
+    moves the result by (learning rate) x (sum of |m|), some hundred times more than it moves a
+    channel of a convolution; after a hundred steps the metadata drowns the noise, and all samples
+    become two or three pictures.
+
+    Source: SLAE paper, section 3.2, for adding metadata to the noise; Karras et al., "Progressive
+    Growing of GANs" (2018), section 4.1, for the equalised learning rate.
+
+    Args:
+        metadata_dim: numbers in the metadata.
+        noise_dim: numbers in the noise.
+        gain: deviation of the result; the noise has 1.
+    """
+
+    def __init__(self, metadata_dim: int, noise_dim: int, gain: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(noise_dim, metadata_dim))
+        self.scale = gain / math.sqrt(metadata_dim)
+
+    def forward(self, metadata: Tensor) -> Tensor:
+        """Map ``metadata`` (B, metadata_dim) to (B, noise_dim)."""
+        return nn.functional.linear(metadata, self.weight) * self.scale
+
+
+class Generator(nn.Module):
+    """FastGAN's generator with SLE or SLAE skip links and optional metadata.
+
+    A 4x4 map grows block by block to the resolution R; skip links gate late maps with early ones
+    (`ModelConfig.generator_links`). Channels at width 64: 4: 1024, 8: 512, 16: 256, 32: 128,
+    64: 128, 128: 64, 256: 32, 512: 16, 1024: 8.
+
+    Below 256 the same pattern shrinks: the blocks end at R, the three links get shorter
+    (at 64: 4->16, 8->32, 16->64) and the small image has half the resolution.
+
+    Source: FastGAN (ICLR 2021), section 3.1 and appendix; SLAE paper, sections 3.1 and 3.2.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        if config.metadata and config.metadata_input == "linear":
+            self.embed_metadata: nn.Module = MetadataEmbedding(
+                config.metadata_dim, config.noise_dim, config.metadata_gain
+            )
+        else:
+            self.embed_metadata = nn.Identity()
+
+        self.start = nn.Sequential(
+            conv_transpose(config.noise_dim, 2 * self.channels(4), 4),
+            batch_norm(2 * self.channels(4)),
+            nn.GLU(dim=1),
+        )
+        self.blocks = nn.ModuleDict()
+        size = 8
+        while size <= config.resolution:
+            block = composite_up_block if size in COMPOSITE_SIZES else up_block
+            self.blocks[str(size)] = block(self.channels(size // 2), self.channels(size))
+            size *= 2
+
+        self.links = nn.ModuleDict()
+        for low, high in config.generator_links:
+            channels = self.channels(low), self.channels(high)
+            self.links[f"{low}->{high}"] = (
+                SkipLayerAttentionExcitation(*channels, config.attention_kernel)
+                if config.skip == "slae"
+                else SkipLayerExcitation(*channels)
+            )
+        self.to_image = conv(self.channels(config.resolution), 3, 3, padding=1)
+        self.to_small = conv(self.channels(config.small_resolution), 3, 1)
+
+    def channels(self, size: int) -> int:
+        """Return the number of channels of the map with side length ``size``."""
+        # They halve with every doubling of the size, but 64 has as many as 32.
+        return self.config.width * (64 if size <= 32 else 128) // size
+
+    def forward(
+        self, noise: Tensor, metadata: Tensor | None = None, *, return_attention: bool = False
+    ) -> GeneratorOutput:
+        """Make images.
+
+        Args:
+            noise: (B, noise_dim), standard normal.
+            metadata: (B, metadata_dim), channel means of VGG-16 features, standardised; needed
+                if and only if ``config.metadata``.
+            return_attention: also return each link's attention map and gate.
+
+        Raises:
+            ValueError: if a shape does not fit, or metadata is missing or not wanted.
+        """
+        latent = self.latent(noise, metadata)  # (B, noise_dim)
+        features = {4: self.start(latent[:, :, None, None])}  # (B, 16 * width, 4, 4)
+        attention, gates = {}, {}
+        low_of = {high: low for low, high in self.config.generator_links}
+        for name, block in self.blocks.items():
+            size = int(name)
+            high = block(features[size // 2])  # (B, C, size, size)
+            if size in low_of:
+                low = features[low_of[size]]
+                link_name = f"{low_of[size]}->{size}"
+                link = self.links[link_name]
+                assert isinstance(link, SkipLayerExcitation)
+                if return_attention:
+                    gates[link_name] = link.gate(low)
+                    if isinstance(link, SkipLayerAttentionExcitation):
+                        attention[link_name] = link.attention(low)
+                high = link(low, high)
+            features[size] = high
+        return GeneratorOutput(
+            image=torch.tanh(self.to_image(features[self.config.resolution])),
+            small=torch.tanh(self.to_small(features[self.config.small_resolution])),
+            attention=attention,
+            gates=gates,
+        )
+
+    def latent(self, noise: Tensor, metadata: Tensor | None) -> Tensor:
+        """Return the sum of noise and embedded metadata: (B, noise_dim)."""
+        if noise.ndim != 2 or noise.shape[1] != self.config.noise_dim:
+            raise ValueError(
+                f"noise has shape {tuple(noise.shape)}; this generator needs "
+                f"(batch, {self.config.noise_dim})."
+            )
+        if not self.config.metadata:
+            if metadata is not None:
+                raise ValueError(
+                    "this generator was made without metadata (ModelConfig(metadata=False)); "
+                    "call it with noise alone."
+                )
+            return noise
+        expected = (noise.shape[0], self.config.metadata_dim)
+        if metadata is None or metadata.shape != expected:
+            found = "none" if metadata is None else f"shape {tuple(metadata.shape)}"
+            raise ValueError(
+                f"metadata: {found}; this generator needs one row per noise {expected}."
+            )
+        return noise + self.embed_metadata(metadata)

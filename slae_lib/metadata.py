@@ -1,0 +1,430 @@
+"""Metadata: what VGG-16 sees in a picture, without where it sees it.
+
+The mean of every channel of ``relu5_3`` over all positions; the generator gets it beside its noise.
+It is extracted once per data set, kept in a `MetadataBank`, and read by every training.
+
+Source: SLAE paper, section 3.2 and figure 4.
+"""
+
+import contextlib
+import json
+import os
+import shlex
+import uuid
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm.auto import tqdm
+
+from slae_lib.datasets import DATA_SETS, ImageSet, cache_folder, load_images, to_float
+from slae_lib.errors import LabError, UsageError
+from slae_lib.pretrained import (
+    VGG16_RELU_NAMES,
+    MissingWeightsError,
+    checksum,
+    normalise_for_vgg16,
+    vgg16_features,
+)
+
+RESOLUTION = 256
+"""Side length of the pictures that metadata is extracted from, whatever is trained later."""
+
+Scale = Literal["standardised", "raw"]
+Mode = Literal["bank", "mix", "gaussian"]
+
+# Banks that come with this project, by the name of their built-in data set.
+_STORED = {"openmoji-faces": "openmoji_faces_metadata.safetensors"}
+_HEADER = "slae_metadata"  # one key alone, so that the same bank always makes the same bytes
+_MIXED = 3  # pictures in a mix
+
+
+class MetadataExtractor(nn.Module):
+    """The channel means of one layer of VGG-16; only the layers up to it are kept.
+
+    Source: SLAE paper, section 3.2.
+
+    Args:
+        layer: a name from `VGG16_RELU_NAMES`; deeper layers know more and see coarser.
+
+    Raises:
+        UsageError: for a layer that does not exist.
+        MissingWeightsError: if the weights are missing and cannot be downloaded.
+    """
+
+    def __init__(self, layer: str = "relu5_3") -> None:
+        super().__init__()
+        _check_layer(layer)
+        self.layer = layer
+        features = vgg16_features()
+        self.weights = checksum(features)
+        self.features = features[: VGG16_RELU_NAMES[layer] + 1]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the metadata of ``images``.
+
+        Args:
+            images: (B, 3, H, W) in [-1, 1]; 16 pixels a side or more for relu5_3.
+
+        Returns:
+            (B, C), 0 or more, not standardised; C is 512 for relu5_3.
+        """
+        features = self.features(normalise_for_vgg16(images))  # (B, C, h, w)
+        return features.mean(dim=(2, 3))
+
+
+@dataclass(frozen=True, eq=False)
+class MetadataBank:
+    """The metadata of one data set, and all that is needed to know what it belongs to.
+
+    Args:
+        values: (N, C) float32 on the CPU, raw: as VGG-16 gave them.
+        names: of the N pictures.
+        layer: of VGG-16.
+        resolution: side length of the pictures when the metadata was extracted.
+        weights: checksum of VGG-16 (`slae_lib.pretrained.checksum`).
+        data_name: of the data set.
+        data_fingerprint: of the data set.
+    """
+
+    values: Tensor
+    names: tuple[str, ...]
+    layer: str
+    resolution: int
+    weights: str
+    data_name: str
+    data_fingerprint: str
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def mean(self) -> Tensor:
+        """(C,): the mean of each channel over the pictures."""
+        return self.values.mean(dim=0)
+
+    @cached_property
+    def std(self) -> Tensor:
+        """(C,): the deviation of each channel, at least a hundredth of the whole bank's.
+
+        Without that floor, a channel that one picture hardly moves would be blown up to the
+        loudest of all. A channel that no picture moves has ``inf``, so that it is standardised
+        to 0: of 512 channels of relu5_3, 39 never fire on the OpenMoji faces.
+        """
+        deviation = self.values.std(dim=0, correction=0)
+        floored = deviation.clamp_min(0.01 * self.values.std(correction=0))
+        constant = self.values.amin(dim=0) == self.values.amax(dim=0)
+        return floored.masked_fill(constant, torch.inf)
+
+    def standardise(self, raw: Tensor) -> Tensor:
+        """Return ``raw`` (..., C) with this bank's mean taken off, divided by its deviation."""
+        return (raw - self.mean.to(raw)) / self.std.to(raw)
+
+    def of_images(self, raw: Tensor, scale: Scale = "standardised") -> Tensor:
+        """Return the metadata of given pictures, (B, C) as `MetadataExtractor` gives it, scaled.
+
+        None of N numbers lies further than sqrt(N - 1) deviations from their mean (Samuelson's
+        inequality), so the generator has never seen more: a picture of quite another kind, which
+        would reach thousands in channels that hardly move in the bank, is held to that.
+        """
+        _check_choice("scale", scale, Scale)
+        if scale == "raw":
+            return raw
+        furthest = (len(self) - 1) ** 0.5
+        return self.standardise(raw).clamp(-furthest, furthest)
+
+    def rows(
+        self, indices: Sequence[int] | Tensor | None = None, scale: Scale = "standardised"
+    ) -> Tensor:
+        """Return the metadata (B, C) of the pictures at ``indices``, or of all, in order."""
+        chosen = self.values if indices is None else self.values[torch.as_tensor(indices)]
+        return self.of_images(chosen, scale)
+
+    def sample(
+        self,
+        count: int,
+        mode: Mode = "bank",
+        generator: torch.Generator | None = None,
+        scale: Scale = "standardised",
+    ) -> Tensor:
+        """Draw metadata for images that do not exist yet.
+
+        Args:
+            count: how many, B.
+            mode: ``"bank"`` draws pictures of the bank, as the paper does; ``"mix"`` draws three
+                and averages them with random weights (uniform over all weights that sum to 1);
+                ``"gaussian"`` draws from the normal distribution with the bank's mean and full
+                covariance.
+            generator: source of the randomness, on the CPU.
+            scale: of the result.
+
+        Returns:
+            (B, C).
+
+        Raises:
+            UsageError: for another mode or scale.
+        """
+        _check_choice("mode", mode, Mode)
+        _check_choice("scale", scale, Scale)
+        if mode == "bank":
+            return self.rows(torch.randint(len(self), (count,), generator=generator), scale)
+        if mode == "mix":
+            lots = torch.rand(count, len(self), generator=generator)
+            chosen = lots.topk(min(_MIXED, len(self)), dim=1).indices  # (B, 3), no picture twice
+            # Exponential numbers divided by their sum are uniform on the simplex: Dirichlet(1).
+            weights = torch.empty(chosen.shape).exponential_(generator=generator)
+            weights = weights / weights.sum(dim=1, keepdim=True)
+            mixed = torch.einsum("bk,bkc->bc", weights, self.values[chosen])
+            return self.of_images(mixed, scale)
+        factor = self._covariance_factor  # (r, C)
+        drawn = torch.randn(count, len(factor), generator=generator) @ factor
+        if scale == "standardised":
+            return drawn
+        return drawn * self.std.nan_to_num(posinf=0.0) + self.mean
+
+    @cached_property
+    def _covariance_factor(self) -> Tensor:
+        """(r, C), a matrix F whose FᵀF is the covariance of the standardised bank.
+
+        It comes from the singular values, because with fewer pictures than channels the
+        covariance itself has no Cholesky factor.
+        """
+        standardised = self.rows() / len(self) ** 0.5
+        _, singular, directions = torch.linalg.svd(standardised, full_matrices=False)
+        return singular[:, None] * directions
+
+    def nearest(self, raw: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
+        """Return the ``k`` pictures of the bank most like given raw metadata, by cosine.
+
+        Args:
+            raw: (C,) or (B, C).
+            k: at most as many as the bank has are returned.
+
+        Returns:
+            cosines and indices, both (k,) or (B, k), the most similar first.
+        """
+        own = functional.normalize(self.values, dim=-1)
+        cosines = functional.normalize(raw.to(own), dim=-1) @ own.T
+        best = cosines.topk(min(k, len(self)), dim=-1)
+        return best.values, best.indices
+
+    def check(self, images: ImageSet) -> None:
+        """Make sure that this is the metadata of ``images``, at whatever resolution they are.
+
+        Raises:
+            LabError: if it is not; the sentence says what differs and how to mend it.
+        """
+        if self.data_fingerprint == images.fingerprint and self.names == images.names:
+            return
+        new = sorted(set(images.names) - set(self.names))
+        gone = sorted(set(self.names) - set(images.names))
+        if new or gone:
+            examples = ", ".join((new + gone)[:3])
+            reason = f"{len(new)} are new and {len(gone)} are gone (for example {examples})"
+        else:
+            reason = f"the {len(images)} names fit, but the content of at least one has changed"
+        raise LabError(
+            f"The metadata of {self.data_name!r} does not belong to the pictures of "
+            f"{images.name!r}: {reason}; `slae metadata extract --data {_argument(images)}` "
+            "extracts it anew."
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the bank as one safetensors file, atomically; its names are in the header.
+
+        Raises:
+            LabError: if the file cannot be written.
+        """
+        path = Path(path)
+        facts = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "values"}
+        content = save({"values": self.values.contiguous()}, {_HEADER: json.dumps(facts)})
+        draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_bytes(content)
+            os.replace(draft, path)
+        except OSError as problem:
+            with contextlib.suppress(OSError):
+                draft.unlink()
+            raise LabError(
+                f"The metadata cannot be written to {path} ({problem.strerror or problem}); "
+                "choose another place or make room."
+            ) from problem
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a bank that `save` wrote.
+
+        Raises:
+            LabError: if the file is missing, damaged or something else.
+        """
+        path = Path(path)
+        if not path.exists():
+            raise LabError(
+                f"{path} does not exist; `slae metadata extract --data NAME_OR_FOLDER --out "
+                f"{shlex.quote(str(path))}` makes it."
+            )
+        try:
+            with safe_open(path, framework="pt") as file:
+                facts = json.loads((file.metadata() or {})[_HEADER])
+                # A copy, since the tensor may be a window on the file, which may be replaced.
+                values = file.get_tensor("values").clone()
+            bank = cls(values=values, **(facts | {"names": tuple(facts["names"])}))
+        except PermissionError as problem:
+            raise LabError(f"{path} cannot be read: {problem.strerror}.") from problem
+        except (OSError, SafetensorError, LookupError, TypeError, ValueError) as problem:
+            raise _not_a_bank(path) from problem
+        if values.dtype != torch.float32 or values.shape[:-1] != (len(bank.names),):
+            raise _not_a_bank(path)
+        return bank
+
+
+def extract(
+    images: ImageSet,
+    layer: str = "relu5_3",
+    batch_size: int = 8,
+    progress: bool = True,
+    device: torch.device | str = "cpu",
+) -> MetadataBank:
+    """Extract the metadata of a data set; 100 pictures take about a minute on two CPU cores.
+
+    Args:
+        images: the pictures at the resolution of `RESOLUTION`.
+        layer: of VGG-16, a name from `VGG16_RELU_NAMES`.
+        batch_size: pictures at a time; changes the memory needed, and the result only by rounding.
+        progress: show a progress bar.
+        device: where to compute.
+
+    Raises:
+        UsageError: for a layer that does not exist.
+        MissingWeightsError: if the weights are missing and cannot be downloaded.
+    """
+    extractor = MetadataExtractor(layer).to(device)
+    extractor.to(memory_format=torch.channels_last)  # a third faster on a CPU
+    rows = []
+    with (
+        torch.no_grad(),
+        tqdm(
+            desc=f"metadata of {images.name}",
+            total=len(images),
+            unit="picture",
+            disable=not progress,
+        ) as bar,
+    ):
+        for indices in torch.arange(len(images)).split(batch_size):
+            rows.append(extractor(to_float(images.batch(indices).to(device))).cpu())
+            bar.update(len(indices))
+    return MetadataBank(
+        values=torch.cat(rows),
+        names=images.names,
+        layer=layer,
+        resolution=images.resolution,
+        weights=extractor.weights,
+        data_name=images.name,
+        data_fingerprint=images.fingerprint,
+    )
+
+
+def bank_for(
+    data: str | Path, layer: str = "relu5_3", *, images: ImageSet | None = None
+) -> MetadataBank:
+    """Return the metadata of a data set: stored, from the cache, or extracted now and cached.
+
+    Args:
+        data: a name or a folder, as for `slae_lib.datasets.load_images`.
+        layer: of VGG-16, a name from `VGG16_RELU_NAMES`.
+        images: the same data, if it is loaded already; at any resolution.
+
+    Raises:
+        UsageError: for a layer or data that do not exist.
+        MissingWeightsError: if it has to be extracted and VGG-16 cannot be had.
+
+    Warns:
+        UserWarning: if a stored file does not fit the data or is damaged; it is then not used.
+    """
+    _check_layer(layer)
+    if images is None:
+        images = load_images(data, RESOLUTION)
+    cached = cached_file(images, layer)
+    for path in (_stored_for(images), cached):
+        if path is not None and path.exists():
+            try:
+                bank = MetadataBank.load(path)
+                if bank.layer != layer:
+                    continue  # the stored file holds one layer alone
+                bank.check(images)
+                return bank
+            except LabError as problem:
+                warnings.warn(f"{path} is not used: {problem}", stacklevel=2)
+    if images.resolution != RESOLUTION:
+        images = load_images(data, RESOLUTION)
+    try:
+        bank = extract(images, layer)
+    except MissingWeightsError as problem:
+        raise MissingWeightsError(
+            f"The metadata of {images.name} has to be extracted first, but "
+            f"{str(problem).rstrip('.')}; training without metadata works with --no-metadata."
+        ) from problem
+    try:
+        bank.save(cached)
+    except LabError as problem:
+        warnings.warn(f"The metadata will be extracted again next time: {problem}", stacklevel=2)
+    return bank
+
+
+def cached_file(images: ImageSet, layer: str = "relu5_3") -> Path:
+    """Return where `bank_for` keeps the metadata of ``images``, whether or not it is there."""
+    return cache_folder() / "metadata" / f"{images.fingerprint}-{layer}.safetensors"
+
+
+def stored_file(name: str) -> Path | None:
+    """Return the path of a file that comes with this project, or None if it is not there.
+
+    An installed package has it inside; in a checkout it lies in ``data/`` beside the package.
+    """
+    package = Path(__file__).parent
+    places = (package / "data" / name, package.parent / "data" / name)
+    return next((path for path in places if path.is_file()), None)
+
+
+def _stored_for(images: ImageSet) -> Path | None:
+    # A user's folder may have the name of a built-in set, which lies in no folder.
+    if images.folder is None and images.name in _STORED:
+        return stored_file(_STORED[images.name])
+    return None
+
+
+def _argument(images: ImageSet) -> str:
+    """Return what to write after ``--data`` to get ``images``."""
+    if images.folder is None or images.name in DATA_SETS:
+        return images.name
+    return shlex.quote(str(images.folder))
+
+
+def _check_layer(layer: str) -> None:
+    if layer not in VGG16_RELU_NAMES:
+        raise UsageError(
+            f"VGG-16 has no layer {layer!r} for metadata; choose one of "
+            f"{', '.join(VGG16_RELU_NAMES)}."
+        )
+
+
+def _check_choice(name: str, value: str, choices: Any) -> None:
+    known = get_args(choices)
+    if value not in known:
+        raise UsageError(f"{name} is {value!r}; choose one of {', '.join(known)}.")
+
+
+def _not_a_bank(path: Path) -> LabError:
+    return LabError(
+        f"{path} is damaged or is no metadata file of this lab; delete it and extract the metadata "
+        "again with `slae metadata extract`."
+    )

@@ -1,0 +1,87 @@
+"""Command-line options made from the fields of the configurations."""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+import click
+
+
+class SectionedCommand(click.Command):
+    """A command whose help lists its options in sections."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, those without a section first."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                title = getattr(parameter, "section", "Options")
+                sections.setdefault(title, []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+class SectionOption(click.Option):
+    """An option that knows the section of the help it belongs to."""
+
+    def __init__(self, *names: Any, section: str, **options: Any) -> None:
+        super().__init__(*names, **options)
+        self.section = section
+
+
+def config_options(
+    config: type, section: str, skip: Iterable[str] = ()
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that adds an option for every field of a configuration.
+
+    An option that is not given is None, so that a preset can speak.
+
+    Args:
+        config: a dataclass whose fields carry ``metadata["help"]``.
+        section: title in the help.
+        skip: fields that get no option.
+    """
+    hints = typing.get_type_hints(config)
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for field in reversed(dataclasses.fields(config)):
+            if field.name in skip:
+                continue
+            name = field.name.replace("_", "-")
+            hint = _without_none(hints[field.name])
+            declaration = f"--{name}/--no-{name}" if hint is bool else f"--{name}"
+            option = click.option(
+                declaration,
+                field.name,
+                cls=SectionOption,
+                section=section,
+                type=_click_type(hint),
+                default=None,
+                help=field.metadata["help"] + ".",
+            )
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def given(config: type, values: dict[str, Any]) -> dict[str, Any]:
+    """Return those of ``values`` that are fields of ``config`` and were given."""
+    names = {field.name for field in dataclasses.fields(config)}
+    return {name: value for name, value in values.items() if name in names and value is not None}
+
+
+def _without_none(hint: Any) -> Any:
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return next(inner for inner in typing.get_args(hint) if inner is not type(None))
+    return hint
+
+
+def _click_type(hint: Any) -> Any:
+    if typing.get_origin(hint) is Literal:
+        return click.Choice(typing.get_args(hint))  # choices keep their type: 64 stays a number
+    return {int: click.INT, float: click.FLOAT, bool: click.BOOL, str: click.STRING}[hint]

@@ -1,0 +1,209 @@
+"""Figures as pure functions: tensors in, a matplotlib figure out.
+
+Nothing here touches files, random numbers or matplotlib's global state.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch.nn.functional as F
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+# Okabe and Ito's colours, distinct for colour-blind readers, and never red against green.
+BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#6E6E6E"
+ATTENTION_COLORS = "magma"
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def samples_figure(
+    samples: Tensor, real: Tensor, *, title: str, caption: str = "", attribution: str | None = None
+) -> Figure:
+    """Draw generated images beside real ones.
+
+    Args:
+        samples: uint8 (N, 3, R, R).
+        real: uint8 (M, 3, R, R), as many or fewer are shown.
+        title: above the left half.
+        caption: a line below.
+        attribution: who made the real images, shown below them.
+    """
+    columns = math.ceil(math.sqrt(len(samples)))
+    figure = Figure(figsize=(12, 6.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    _show(left, _sheet(samples, columns), title)
+    _show(right, _sheet(real[: len(samples)], columns), f"Real images ({len(real)} in all)")
+    notes = [note for note in (caption, attribution) if note]
+    figure.supxlabel("\n".join(notes), fontsize=9, color=GREY)
+    return figure
+
+
+def attention_figure(
+    images: Tensor, attention: Mapping[str, Tensor], *, title: str, attribution: str | None = None
+) -> Figure:
+    """Draw each link's attention map over the images that it belongs to.
+
+    Each map is drawn on its own scale, written beside it: what matters in a gate is where the
+    attention is higher than elsewhere.
+
+    Args:
+        images: uint8 (N, 3, R, R), one column each.
+        attention: link name to (N, 1, h, w) in (0, 1).
+        title: above the figure.
+        attribution: who made the training images.
+    """
+    count = len(images)
+    rows = 1 + len(attention)
+    figure = Figure(figsize=(1.45 * count + 1.6, 1.55 * rows + 0.9), layout="constrained")
+    axes = figure.subplots(rows, count, squeeze=False)
+    for column in range(count):
+        _show(axes[0][column], _picture(images[column]))
+    _label_row(axes[0][0], "generated\nimage")
+    for row, (name, maps) in enumerate(attention.items(), start=1):
+        low, high = float(maps[:count].min()), float(maps[:count].max())
+        drawn = None
+        for column in range(count):
+            axis = axes[row][column]
+            grey = images[column].float().mean(dim=0)
+            _show(axis, grey.numpy(), cmap="gray", vmin=0, vmax=255)
+            side = images.shape[-1]
+            drawn = axis.imshow(
+                maps[column, 0].numpy(),
+                cmap=ATTENTION_COLORS,
+                vmin=low,
+                vmax=high,
+                alpha=0.65,
+                extent=(-0.5, side - 0.5, side - 0.5, -0.5),
+                interpolation="nearest",
+            )
+        size = f"{maps.shape[-2]}x{maps.shape[-1]}"
+        _label_row(axes[row][0], f"link {name.replace('->', ' → ')}\nmap {size}")
+        assert drawn is not None
+        bar = figure.colorbar(drawn, ax=list(axes[row]), shrink=0.85, pad=0.01, aspect=12)
+        if bar.solids is not None:
+            bar.solids.set_alpha(1)
+        bar.set_ticks([low, high], labels=[f"{low:.2f}", f"{high:.2f}"])
+        bar.ax.tick_params(labelsize=8)
+    figure.suptitle(title)
+    if attribution:
+        figure.supxlabel(attribution, fontsize=8, color=GREY)
+    return figure
+
+
+def history_figure(rows: Sequence[Mapping[str, Any]], *, title: str) -> Figure:
+    """Draw the losses, the logits and the diversity of a run.
+
+    Args:
+        rows: lines of ``metrics.csv``.
+        title: above the figure.
+    """
+    figure = Figure(figsize=(12, 3.8), layout="constrained")
+    losses, logits, diversity = figure.subplots(1, 3)
+    x = [row["iteration"] for row in rows]
+
+    def line(axis: Axes, column: str, label: str, color: str, style: str = "-") -> None:
+        axis.plot(x, [row[column] for row in rows], style, color=color, label=label, linewidth=1.6)
+
+    line(losses, "discriminator_hinge", "discriminator: hinge", BLUE)
+    line(losses, "reconstruction", "discriminator: reconstruction", ORANGE, "--")
+    line(losses, "generator", "generator", PURPLE, "-.")
+    losses.axhline(2, color=GREY, linewidth=0.8, linestyle=":")
+    losses.annotate(
+        "hinge 2: cannot tell them apart",
+        (0.98, 2),
+        xycoords=("axes fraction", "data"),
+        ha="right",
+        va="bottom",
+        fontsize=8,
+        color=GREY,
+    )
+    losses.set(title="Losses", xlabel="iteration", ylim=(None, max(2.4, losses.get_ylim()[1])))
+    line(logits, "real_logits", "real images", BLUE)
+    line(logits, "fake_logits", "generated images", PURPLE, "--")
+    logits.axhline(0, color=GREY, linewidth=0.8, linestyle=":")
+    logits.set(title="Mean logits of the discriminator", xlabel="iteration")
+    measured = [(row["iteration"], row["diversity"]) for row in rows if row["diversity"]]
+    diversity.plot(
+        *zip(*measured, strict=True), "o-", color=GREEN, label="samples"
+    ) if measured else None
+    diversity.axhline(1, color=GREY, linewidth=0.8, linestyle=":")
+    diversity.annotate(
+        "as different as real images",
+        (0.98, 1),
+        xycoords=("axes fraction", "data"),
+        ha="right",
+        va="bottom",
+        fontsize=8,
+        color=GREY,
+    )
+    diversity.set(title="Diversity of the samples", xlabel="iteration", ylim=(0, 1.3))
+    for axis in (losses, logits):
+        axis.legend(fontsize=8, frameon=False)
+    for axis in (losses, logits, diversity):
+        axis.grid(alpha=0.2)
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(title)
+    return figure
+
+
+def progress_figure(
+    grids: Mapping[int, Tensor], *, title: str, rows: int = 6, columns: int = 10
+) -> Figure:
+    """Draw the same noise over time, one column for each of up to ``columns`` sample grids.
+
+    Args:
+        grids: iteration to uint8 (N, 3, R, R).
+        title: above the figure.
+        rows: how many noises.
+        columns: how many moments, evenly spread, the last always among them.
+    """
+    iterations = list(grids)
+    if len(iterations) > columns:
+        step = (len(iterations) - 1) / (columns - 1)
+        iterations = [iterations[round(index * step)] for index in range(columns)]
+    rows = min(rows, len(grids[iterations[0]]))
+    figure = Figure(figsize=(1.15 * len(iterations) + 0.4, 1.15 * rows + 0.9), layout="constrained")
+    axes = figure.subplots(rows, len(iterations), squeeze=False)
+    for column, iteration in enumerate(iterations):
+        for row in range(rows):
+            _show(axes[row][column], _picture(grids[iteration][row]))
+        axes[0][column].set_title(f"{iteration:,}", fontsize=9)
+    figure.suptitle(title)
+    figure.supxlabel("iterations; each row is one noise vector", fontsize=9, color=GREY)
+    return figure
+
+
+def _picture(image: Tensor) -> Pixels:
+    return np.asarray(image.permute(1, 2, 0).cpu().numpy(), dtype=np.uint8)
+
+
+def _sheet(images: Tensor, columns: int) -> Pixels:
+    count, _, side, _ = images.shape
+    rows = math.ceil(count / columns)
+    padded = F.pad(images, (1, 1, 1, 1), value=255)  # (N, 3, R + 2, R + 2)
+    blank = rows * columns - count
+    if blank:
+        padded = F.pad(padded, (0, 0, 0, 0, 0, 0, 0, blank), value=255)
+    sheet = padded.reshape(rows, columns, 3, side + 2, side + 2).permute(0, 3, 1, 4, 2)
+    return np.asarray(
+        sheet.reshape(rows * (side + 2), columns * (side + 2), 3).cpu().numpy(), dtype=np.uint8
+    )
+
+
+def _show(axis: Axes, picture: Any, title: str = "", **options: Any) -> None:
+    axis.imshow(picture, interpolation="nearest", **options)
+    axis.set_xticks([])
+    axis.set_yticks([])
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+    if title:
+        axis.set_title(title, fontsize=12)
+
+
+def _label_row(axis: Axes, text: str) -> None:
+    axis.set_ylabel(text, fontsize=10, rotation=0, ha="right", va="center", labelpad=8)

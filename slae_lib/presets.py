@@ -1,0 +1,72 @@
+"""Named configurations, from fifteen seconds on a laptop to the paper's own."""
+
+from dataclasses import dataclass
+
+from slae_lib.config import ModelConfig, TrainConfig
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A model, a run and what to expect.
+
+    Attributes:
+        title: one line for lists: hardware and purpose.
+        model: the networks.
+        train: the run.
+    """
+
+    title: str
+    model: ModelConfig
+    train: TrainConfig
+
+
+_CPU_MODEL = ModelConfig(resolution=64, width=16)
+
+PRESETS: dict[str, Preset] = {
+    "cpu-demo": Preset(
+        "64 px on a laptop's CPU: faces in four minutes on two cores",
+        _CPU_MODEL,
+        TrainConfig(
+            iterations=700,
+            learning_rate=5e-4,
+            ema_decay=0.99,
+            reconstruction="l1",
+            device="cpu",
+            log_every=10,
+            sample_every=70,
+            checkpoint_every=350,
+        ),
+    ),
+    "cpu-smoke": Preset(
+        "64 px on a CPU, some fifteen seconds: does everything work? (no good pictures)",
+        ModelConfig(resolution=64, width=8),
+        TrainConfig(
+            iterations=60,
+            batch_size=4,
+            learning_rate=5e-4,
+            ema_decay=0.9,
+            reconstruction="l1",
+            device="cpu",
+            samples=16,
+            log_every=5,
+            sample_every=20,
+            checkpoint_every=15,
+            keep_checkpoints=3,
+        ),
+    ),
+    "colab-t4": Preset(
+        "256 px on a free Colab GPU, with mixed precision",
+        ModelConfig(resolution=256),
+        TrainConfig(iterations=20_000, precision="fp16", samples=25),
+    ),
+    "paper-256": Preset(
+        "the paper's setting at 256 px, for a GPU with 8 GB or more",
+        ModelConfig(resolution=256),
+        TrainConfig(samples=25),
+    ),
+    "paper-1024": Preset(
+        "the paper's setting at 1024 px, for a GPU with 16 GB or more",
+        ModelConfig(resolution=1024),
+        TrainConfig(samples=16),
+    ),
+}

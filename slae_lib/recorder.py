@@ -1,0 +1,145 @@
+"""What a running training leaves behind: metrics, sample grids, checkpoints."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from slae_lib.checkpoint import checkpoint_path, keep_newest, save_checkpoint
+from slae_lib.config import ModelConfig, TrainConfig
+from slae_lib.datasets import ImageSet, to_float
+from slae_lib.discriminator import downsample
+from slae_lib.diversity import pairwise_distance
+from slae_lib.runs import MetricsFile, save_samples
+from slae_lib.training_state import TrainingState
+from slae_lib.training_step import StepLosses
+
+COMPARED_IMAGES = 100  # how many images, and at which resolution, diversity is measured on
+COMPARED_RESOLUTION = 128
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a callback is told whenever metrics are written.
+
+    Attributes:
+        run: the run's folder.
+        iteration: finished iterations.
+        metrics: column name to value, as in ``metrics.csv``.
+        samples: images of the averaged generator, uint8 (N, 3, R, R); None between samples.
+    """
+
+    run: Path
+    iteration: int
+    metrics: dict[str, float | None]
+    samples: Tensor | None
+
+
+class Recorder:
+    """Writes into the run's folder what is due after an iteration.
+
+    Args:
+        run: the run's folder.
+        state: what is being trained.
+        model: the networks.
+        config: says how often to write what.
+        images: the real images.
+        batch_size: images per iteration, of all processes.
+        callback: told about each line of metrics.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        state: TrainingState,
+        model: ModelConfig,
+        config: TrainConfig,
+        images: ImageSet,
+        batch_size: int,
+        callback: Callable[[Progress], None] | None,
+    ) -> None:
+        self.run = run
+        self.state = state
+        self.config = config
+        self.header = {
+            "model": model.to_dict(),
+            "train": config.to_dict(),
+            "data_fingerprint": images.fingerprint,
+        }
+        self.batch_size = batch_size
+        self.callback = callback
+        self.metrics = MetricsFile(run / "metrics.csv", state.iteration)
+        stride = -(-len(images) // COMPARED_IMAGES)
+        self.real_distance = _distance(images.batch(range(0, len(images), stride)))
+        self.losses: list[StepLosses] = []
+        self.saved = state.iteration  # of the newest checkpoint
+        self.clock = time.monotonic()
+
+    def record(self, losses: StepLosses) -> dict[str, float | None] | None:
+        """Take the losses of an iteration; return the line of metrics if one was due.
+
+        Raises:
+            LabError: if a file cannot be written.
+        """
+        self.losses.append(losses)
+        sampling, saving = (
+            self._due(self.config.sample_every),
+            self._due(self.config.checkpoint_every),
+        )
+        if not (sampling or saving or self._due(self.config.log_every)):
+            return None
+        return self._write(sampling, saving)
+
+    def interrupt(self) -> None:
+        """Save a checkpoint now, if this iteration has none."""
+        if self.saved != self.state.iteration:
+            self._write(sampling=False, saving=True)
+
+    def _due(self, every: int) -> bool:
+        iteration = self.state.iteration
+        return iteration == self.config.iterations or (every > 0 and iteration % every == 0)
+
+    def _write(self, sampling: bool, saving: bool) -> dict[str, float | None] | None:
+        iteration = self.state.iteration
+        row, samples = None, None
+        if self.losses:
+            row = self._line()
+            if sampling:
+                samples = self.state.sample()
+                save_samples(self.run, iteration, samples)
+                row["diversity"] = _distance(samples) / self.real_distance
+            self.metrics.write(row)
+        if saving:
+            folder = self.run / "checkpoints"
+            save_checkpoint(
+                checkpoint_path(folder, iteration), {**self.header, **self.state.state_dict()}
+            )
+            keep_newest(folder, self.config.keep_checkpoints)
+            self.saved = iteration
+        if row is not None and self.callback is not None:
+            self.callback(Progress(self.run, iteration, row, samples))
+        self.losses.clear()
+        self.clock = time.monotonic()
+        return row
+
+    def _line(self) -> dict[str, float | None]:
+        means = torch.stack([torch.stack(step) for step in self.losses]).mean(dim=0).tolist()
+        # Reading the losses waits for the device, so the clock is looked at after it.
+        seconds = time.monotonic() - self.clock
+        self.state.seconds += seconds
+        return {
+            "iteration": self.state.iteration,
+            "images": self.state.iteration * self.batch_size,
+            "seconds": round(self.state.seconds, 2),
+            "images_per_second": round(len(self.losses) * self.batch_size / seconds, 2),
+            **dict(zip(StepLosses._fields, means, strict=True)),
+            "diversity": None,
+        }
+
+
+def _distance(images: Tensor) -> float:
+    floats = to_float(images)
+    return pairwise_distance(downsample(floats, min(COMPARED_RESOLUTION, floats.shape[-1])))

@@ -1,0 +1,252 @@
+"""The training loop: real images in, a run folder with a generator out."""
+
+import contextlib
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.utils import set_seed
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from slae_lib.augment import parse_policy
+from slae_lib.blocks import refresh_spectral_norm
+from slae_lib.checkpoint import load_checkpoint, save_generator
+from slae_lib.config import ModelConfig, TrainConfig
+from slae_lib.datasets import ImageSet, to_float
+from slae_lib.errors import LabError, UsageError
+from slae_lib.losses import l1_distance
+from slae_lib.metadata import MetadataBank
+from slae_lib.pretrained import perceptual_distance
+from slae_lib.recorder import Progress, Recorder
+from slae_lib.runs import newest_checkpoint
+from slae_lib.training_state import TrainingState
+from slae_lib.training_step import Distance, TrainingStep
+
+
+def train(
+    model: ModelConfig,
+    config: TrainConfig,
+    images: ImageSet,
+    bank: MetadataBank | None,
+    run: Path,
+    *,
+    resume: bool = False,
+    callback: Callable[[Progress], None] | None = None,
+) -> bool:
+    """Train a generator on ``images`` and leave it in the folder ``run``.
+
+    Ctrl-C ends the training after the current iteration, with a checkpoint.
+
+    Args:
+        model: the networks.
+        config: the run.
+        images: real images at ``model.resolution``.
+        bank: their metadata, if and only if ``model.metadata``.
+        run: folder, made if needed.
+        resume: continue from the newest checkpoint in ``run``.
+        callback: called after each line of metrics.
+
+    Returns:
+        True if all iterations are done, False if it was interrupted.
+
+    Raises:
+        LabError: if data, metadata, checkpoint and configuration do not belong together, or
+            a file cannot be written.
+    """
+    check_inputs(model, config, images, bank)
+    accelerator = Accelerator(
+        cpu=config.device == "cpu",
+        mixed_precision=config.precision,
+        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
+    )
+    rank, processes = accelerator.process_index, accelerator.num_processes
+    set_seed(config.seed)  # every process starts from the same weights ...
+    state = TrainingState(model, config, bank)
+    state.average.to(accelerator.device)
+    step = TrainingStep(state, config, accelerator, _distance(config, accelerator.device))
+    set_seed(config.seed + rank)  # ... and goes on with noise of its own.
+    if resume:
+        path = newest_checkpoint(run)
+        checkpoint = load_checkpoint(path)
+        _check_checkpoint(checkpoint, path, model, images)
+        state.load_state_dict(checkpoint, path)
+        if rank:  # the checkpoint holds the random state of the first process
+            set_seed(config.seed + rank + state.iteration)
+    images = images.to(accelerator.device)
+    bank_rows = None if bank is None else bank.rows(scale=config.metadata_scale)
+    recorder = None
+    if accelerator.is_main_process:
+        whole_batch = config.batch_size * processes
+        recorder = Recorder(run, state, model, config, images, whole_batch, callback)
+
+    bar = tqdm(
+        total=config.iterations,
+        initial=state.iteration,
+        desc="train",
+        disable=not accelerator.is_main_process,
+    )
+    batches = image_batches(images, config, state.iteration, rank, processes)
+    with bar, _ctrl_c() as stop:
+        while state.iteration < config.iterations and not stop.is_set():
+            indices, batch = next(batches)
+            real = to_float(batch.to(accelerator.device))  # (B, 3, R, R)
+            if config.flip:
+                mirrored = torch.rand(len(real), 1, 1, 1, device=real.device) < 0.5
+                real = torch.where(mirrored, real.flip(3), real)
+            metadata = None if bank_rows is None else bank_rows[indices].to(real.device)
+            losses = step(real, metadata)
+            bar.update()
+            if recorder is not None and (row := recorder.record(losses)):
+                bar.set_postfix(_postfix(row))
+    finished = state.iteration >= config.iterations
+    if recorder is not None and not finished:
+        recorder.interrupt()
+    if recorder is not None and finished:
+        _save_result(state, config, images, bank, run)
+    accelerator.wait_for_everyone()
+    return finished
+
+
+def check_inputs(
+    model: ModelConfig, config: TrainConfig, images: ImageSet, bank: MetadataBank | None
+) -> None:
+    """Raise `LabError` if the parts of a run do not belong together."""
+    parse_policy(config.augment)
+    if images.resolution != model.resolution:
+        raise UsageError(
+            f"the images of {images.name} have {images.resolution} px and the model has "
+            f"{model.resolution}; load the images at the model's resolution."
+        )
+    if model.metadata and bank is None:
+        raise UsageError("this model takes metadata; give its bank, or choose metadata=False.")
+    if bank is not None:
+        if not model.metadata:
+            raise UsageError("this model takes no metadata; leave the bank out.")
+        bank.check(images)
+        if bank.values.shape[1] != model.metadata_dim:
+            raise UsageError(
+                f"the metadata bank has {bank.values.shape[1]} channels and the model expects "
+                f"{model.metadata_dim}; choose metadata_dim={bank.values.shape[1]}."
+            )
+
+
+def image_batches(
+    images: ImageSet, config: TrainConfig, start: int = 0, rank: int = 0, processes: int = 1
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield (indices (B,), uint8 images (B, 3, R, R)) without end, from iteration ``start`` on.
+
+    Every image is seen once an epoch, in an order that depends on the seed and the epoch alone,
+    so a resumed run sees the same batches as one that was never interrupted.
+    """
+    order = _image_order(len(images), config.batch_size, config.seed, start, rank, processes)
+    if images.in_memory:
+        for indices in order:
+            yield indices, images.batch(indices)
+    # Pictures on the disk are decoded one batch ahead, while the networks compute.
+    with ThreadPoolExecutor(1) as reader:
+        indices = next(order)
+        batch = reader.submit(images.batch, indices)
+        for following in order:
+            next_batch = reader.submit(images.batch, following)
+            yield indices, batch.result()
+            indices, batch = following, next_batch
+
+
+def _image_order(
+    count: int, batch_size: int, seed: int, start: int, rank: int, processes: int
+) -> Iterator[Tensor]:
+    position = (start * processes + rank) * batch_size
+    epoch, permutation = -1, torch.empty(0, dtype=torch.long)
+    while True:
+        indices = []
+        for place in range(position, position + batch_size):
+            if place // count != epoch:
+                epoch = place // count
+                source = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+                permutation = torch.randperm(count, generator=source)
+            indices.append(permutation[place % count])
+        yield torch.stack(indices)
+        position += batch_size * processes
+
+
+def _distance(config: TrainConfig, device: torch.device) -> Distance | None:
+    if config.reconstruction == "none":
+        return None
+    if config.reconstruction == "l1":
+        return l1_distance
+    return perceptual_distance(config.reconstruction).to(device)
+
+
+def _check_checkpoint(
+    checkpoint: dict[str, Any], path: Path, model: ModelConfig, images: ImageSet
+) -> None:
+    if ModelConfig.from_dict(checkpoint["model"]) != model:
+        raise LabError(
+            f"{path} was saved with another model configuration; resume it with its own, "
+            "or start a new run."
+        )
+    if checkpoint["data_fingerprint"] != images.fingerprint:
+        raise LabError(
+            f"{path} was trained on other pictures than {images.name} holds now; "
+            "bring them back, or start a new run."
+        )
+
+
+def _save_result(
+    state: TrainingState,
+    config: TrainConfig,
+    images: ImageSet,
+    bank: MetadataBank | None,
+    run: Path,
+) -> None:
+    refresh_spectral_norm(state.average)
+    facts = {
+        "iteration": str(state.iteration),
+        "data": images.name,
+        "train": json.dumps(config.to_dict()),
+    }
+    if images.attribution:
+        facts["attribution"] = images.attribution
+    save_generator(run / "generator.safetensors", state.averaged_generator, facts)
+    if bank is not None:
+        bank.save(run / "metadata.safetensors")
+
+
+def _postfix(row: dict[str, float | None]) -> dict[str, str]:
+    shown = {
+        "D": row["discriminator_hinge"],
+        "G": row["generator"],
+        "rec": row["reconstruction"],
+        "diversity": row["diversity"],
+        "img/s": row["images_per_second"],
+    }
+    return {name: f"{value:.2f}" for name, value in shown.items() if value is not None}
+
+
+@contextlib.contextmanager
+def _ctrl_c() -> Iterator[threading.Event]:
+    """Give an event that Ctrl-C sets, so that the iteration under way is finished first.
+
+    A second Ctrl-C ends the program as usual.
+    """
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # signals can only be handled in the main thread
+        return
+
+    def handle(*_: object) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,102 @@
+"""Everything that changes while training."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from slae_lib.blocks import refresh_spectral_norm
+from slae_lib.checkpoint import load_into
+from slae_lib.config import ModelConfig, TrainConfig
+from slae_lib.datasets import to_uint8
+from slae_lib.discriminator import Discriminator
+from slae_lib.generator import Generator
+from slae_lib.metadata import MetadataBank
+
+
+class TrainingState:
+    """Everything that changes while training; what a checkpoint holds."""
+
+    def __init__(self, model: ModelConfig, config: TrainConfig, bank: MetadataBank | None) -> None:
+        self.iteration = 0
+        self.seconds = 0.0
+        self.generator = Generator(model)
+        self.discriminator = Discriminator(model)
+        # With buffers, so that the average has batch-norm statistics and works in eval mode.
+        self.average = AveragedModel(
+            self.generator,
+            multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay),
+            use_buffers=True,
+        )
+        betas = (config.beta1, config.beta2)
+        self.generator_optimizer = torch.optim.Adam(
+            self.generator.parameters(), config.learning_rate, betas
+        )
+        self.discriminator_optimizer = torch.optim.Adam(
+            self.discriminator.parameters(),
+            config.discriminator_learning_rate or config.learning_rate,
+            betas,
+        )
+        # The same noise and metadata in every sample grid, so that one can watch them grow.
+        source = torch.Generator().manual_seed(config.seed)
+        self.fixed_noise = torch.randn(config.samples, model.noise_dim, generator=source)
+        self.fixed_metadata = (
+            None
+            if bank is None
+            else bank.sample(config.samples, generator=source, scale=config.metadata_scale)
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return networks, average, optimisers, random state, fixed noise and counters."""
+        return {
+            "iteration": self.iteration,
+            "seconds": self.seconds,
+            "generator": self.generator.state_dict(),
+            "discriminator": self.discriminator.state_dict(),
+            "average": self.average.state_dict(),
+            "generator_optimizer": self.generator_optimizer.state_dict(),
+            "discriminator_optimizer": self.discriminator_optimizer.state_dict(),
+            "fixed_noise": self.fixed_noise,
+            "fixed_metadata": self.fixed_metadata,
+            "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        }
+
+    def load_state_dict(self, state: dict[str, Any], path: Path) -> None:
+        """Continue from ``state``; ``path`` is the file to name in errors."""
+        for name in ("generator", "discriminator", "average"):
+            load_into(getattr(self, name), state[name], path, name)
+        self.generator_optimizer.load_state_dict(state["generator_optimizer"])
+        self.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
+        self.fixed_noise = state["fixed_noise"]
+        self.fixed_metadata = state["fixed_metadata"]
+        self.iteration = state["iteration"]
+        self.seconds = state["seconds"]
+        torch.set_rng_state(state["random"])
+        if state["random_cuda"] and len(state["random_cuda"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all(state["random_cuda"])
+
+    @property
+    def averaged_generator(self) -> Generator:
+        """The generator whose weights are the moving average."""
+        module = self.average.module
+        assert isinstance(module, Generator)
+        return module
+
+    @torch.no_grad()
+    def sample(self) -> Tensor:
+        """Return the averaged generator's images of the fixed noise: uint8 (N, 3, R, R)."""
+        refresh_spectral_norm(self.average)
+        self.average.eval()
+        device = next(self.average.parameters()).device
+        images = []
+        for start in range(0, len(self.fixed_noise), 16):
+            noise = self.fixed_noise[start : start + 16].to(device)
+            metadata = self.fixed_metadata
+            if metadata is not None:
+                metadata = metadata[start : start + 16].to(device)
+            images.append(to_uint8(self.average(noise, metadata).image).cpu())
+        self.average.train()
+        return torch.cat(images)

@@ -1,0 +1,117 @@
+"""One iteration of training."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from slae_lib.augment import augment
+from slae_lib.config import TrainConfig
+from slae_lib.discriminator import downsample
+from slae_lib.losses import discriminator_hinge, generator_hinge, reconstruction_loss
+from slae_lib.training_state import TrainingState
+
+Distance = Callable[[Tensor, Tensor], Tensor]
+
+
+class StepLosses(NamedTuple):
+    """Scalars of one iteration, detached."""
+
+    discriminator_hinge: Tensor
+    reconstruction: Tensor
+    generator: Tensor
+    real_logits: Tensor
+    fake_logits: Tensor
+
+
+class TrainingStep:
+    """One iteration: a step of the discriminator and a step of the generator."""
+
+    def __init__(
+        self,
+        state: TrainingState,
+        config: TrainConfig,
+        accelerator: Accelerator,
+        distance: Distance | None,
+    ) -> None:
+        self.state = state
+        self.config = config
+        self.accelerator = accelerator
+        self.distance = distance
+        # Alone on one device `prepare` moves the networks and returns them as they are; with
+        # several processes it wraps them, so the state keeps the bare networks.
+        (
+            self.generator,
+            self.discriminator,
+            self.generator_optimizer,
+            self.discriminator_optimizer,
+        ) = accelerator.prepare(
+            state.generator,
+            state.discriminator,
+            state.generator_optimizer,
+            state.discriminator_optimizer,
+        )
+        # The generator's step shares no discriminator gradients, so it asks the bare network.
+        self.critic: nn.Module = state.discriminator
+        if config.compile:
+            self.generator = torch.compile(self.generator)
+            self.discriminator = torch.compile(self.discriminator)
+            self.critic = torch.compile(self.critic)  # type: ignore[assignment]
+
+    def __call__(self, real: Tensor, metadata: Tensor | None) -> StepLosses:
+        """Train on one batch.
+
+        Args:
+            real: (B, 3, R, R) in [-1, 1].
+            metadata: (B, metadata_dim) of the same images, or None.
+        """
+        policy = self.config.augment
+        model = self.state.generator.config
+        real_small = downsample(real, model.small_resolution)
+        noise = torch.randn(len(real), model.noise_dim, device=real.device)
+
+        # One forward pass of the generator serves both steps.
+        with self.accelerator.autocast():
+            fake = self.generator(noise, metadata)
+        fake_image = augment(fake.image.float(), policy)
+        fake_small = augment(fake.small.float(), policy)
+
+        # The discriminator learns to tell them apart, and to keep what real images look like.
+        self.state.discriminator.requires_grad_(True)
+        quarter = None if self.distance is None else int(torch.randint(4, ()))
+        with self.accelerator.autocast():
+            on_real = self.discriminator(
+                augment(real, policy), augment(real_small, policy), quarter=quarter
+            )
+            on_fake = self.discriminator(fake_image.detach(), fake_small.detach())
+        real_logits, fake_logits = on_real.logits.float(), on_fake.logits.float()
+        hinge = discriminator_hinge(
+            real_logits, fake_logits, random_margin=self.config.hinge_margin == "random"
+        )
+        reconstruction = hinge.new_zeros(())
+        if self.distance is not None:
+            reconstruction = reconstruction_loss(on_real.reconstructions, self.distance)
+        self.discriminator_optimizer.zero_grad()
+        self.accelerator.backward(hinge + self.config.reconstruction_weight * reconstruction)
+        self.discriminator_optimizer.step()
+
+        # The generator learns to raise the logits of its images.
+        self.state.discriminator.requires_grad_(False)  # no gradients that nobody would use
+        with self.accelerator.autocast():
+            judged = self.critic(fake_image, fake_small)
+        generator_loss = generator_hinge(judged.logits.float())
+        self.generator_optimizer.zero_grad()
+        self.accelerator.backward(generator_loss)
+        self.generator_optimizer.step()
+
+        self.state.average.update_parameters(self.state.generator)
+        self.state.iteration += 1
+        return StepLosses(
+            hinge.detach(),
+            reconstruction.detach(),
+            generator_loss.detach(),
+            real_logits.detach().mean(),
+            fake_logits.detach().mean(),
+        )
