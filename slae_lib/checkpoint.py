@@ -1,14 +1,10 @@
 """Files of a run: checkpoints that survive anything, and the finished generator."""
 
-import contextlib
 import errno
 import json
-import os
 import pickle
-import shutil
-import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,54 +16,11 @@ from torch import nn
 from slae_lib.blocks import fold_spectral_norm
 from slae_lib.config import ModelConfig
 from slae_lib.errors import LabError
+from slae_lib.files import atomic_write
 from slae_lib.generator import Generator
 
 CHECKPOINT_FORMAT = "slae-lab-checkpoint-1"
 GENERATOR_FORMAT = "slae-lab-generator-1"
-
-
-@contextlib.contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a temporary file beside ``path`` that takes its place only when all went well.
-
-    Whoever reads ``path`` sees the old content or the new, never half of one; on an error the
-    old content stays.
-
-    Raises:
-        LabError: if the disk is full or the folder cannot be written.
-    """
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        # A temporary file is private; a result is as readable as any other file.
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except OSError as error:
-        raise write_error(path, error) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
-def write_error(path: Path, error: OSError) -> LabError:
-    """Return the sentence for a file that could not be written."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        folder = next(parent for parent in path.resolve().parents if parent.exists())
-        free = shutil.disk_usage(folder).free / 2**20
-        return LabError(
-            f"{path} could not be written: the disk is full ({free:.0f} MiB free); what was there "
-            "before is intact, so make room and go on."
-        )
-    return LabError(
-        f"{path} could not be written ({error.strerror or error}); "
-        "choose a folder that you may write to."
-    )
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -217,9 +170,3 @@ def generator_facts(path: Path | str) -> dict[str, str]:
     """Return the header of a generator file: its configuration and how it was made."""
     with safe_open(Path(path), framework="pt") as file:
         return dict(file.metadata() or {})
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

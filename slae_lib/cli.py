@@ -180,7 +180,7 @@ def _continue(ctx: click.Context, run: Path, fields: dict[str, Any]) -> None:
 
 def _load(model: ModelConfig, config: TrainConfig, data: str) -> tuple[ModelConfig, Any, Any]:
     from slae_lib.datasets import load_images
-    from slae_lib.metadata import bank_for
+    from slae_lib.metadata_store import bank_for
 
     images = load_images(data, model.resolution)
     bank = None
@@ -330,7 +330,8 @@ def metadata_extract(data: str, layer: str, out: Path | None) -> None:
     Training does the same by itself the first time it meets a data set.
     """
     from slae_lib.datasets import load_images
-    from slae_lib.metadata import RESOLUTION, cached_file, extract
+    from slae_lib.metadata import RESOLUTION
+    from slae_lib.metadata_store import cached_file, extract
 
     images = load_images(data, RESOLUTION)
     bank = extract(images, layer)

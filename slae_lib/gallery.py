@@ -5,8 +5,9 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 
-from slae_lib.checkpoint import atomic_write, load_generator
+from slae_lib.checkpoint import load_generator
 from slae_lib.datasets import ImageSet, to_uint8
+from slae_lib.files import atomic_write
 from slae_lib.metadata import MetadataBank
 from slae_lib.plotting import attention_figure, history_figure, progress_figure, samples_figure
 from slae_lib.runs import RunInfo, load_samples, read_metrics

@@ -123,8 +123,7 @@ def read_picture(path: Path, resolution: int) -> tuple[Tensor, str]:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             if file.tell() == 0:
                 raise BadPicture("it is empty")
-            file.seek(0)
-            return decode(file, resolution), digest
+            return decode(file, resolution), digest  # Pillow goes back to the start by itself
     except OSError as error:
         raise BadPicture(f"it cannot be read ({error.strerror or error})") from error
 

@@ -6,12 +6,8 @@ It is extracted once per data set, kept in a `MetadataBank`, and read by every t
 Source: SLAE paper, section 3.2 and figure 4.
 """
 
-import contextlib
 import json
-import os
 import shlex
-import uuid
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -23,13 +19,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional
-from tqdm.auto import tqdm
 
-from slae_lib.datasets import DATA_SETS, ImageSet, cache_folder, load_images, to_float
+from slae_lib.datasets import DATA_SETS, ImageSet
 from slae_lib.errors import LabError, UsageError
+from slae_lib.files import atomic_write
 from slae_lib.pretrained import (
     VGG16_RELU_NAMES,
-    MissingWeightsError,
     checksum,
     normalise_for_vgg16,
     vgg16_features,
@@ -41,8 +36,6 @@ RESOLUTION = 256
 Scale = Literal["standardised", "raw"]
 Mode = Literal["bank", "mix", "gaussian"]
 
-# Banks that come with this project, by the name of their built-in data set.
-_STORED = {"openmoji-faces": "openmoji_faces_metadata.safetensors"}
 _HEADER = "slae_metadata"  # one key alone, so that the same bank always makes the same bytes
 _MIXED = 3  # pictures in a mix
 
@@ -62,7 +55,7 @@ class MetadataExtractor(nn.Module):
 
     def __init__(self, layer: str = "relu5_3") -> None:
         super().__init__()
-        _check_layer(layer)
+        check_layer(layer)
         self.layer = layer
         features = vgg16_features()
         self.weights = checksum(features)
@@ -243,21 +236,10 @@ class MetadataBank:
         Raises:
             LabError: if the file cannot be written.
         """
-        path = Path(path)
         facts = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "values"}
         content = save({"values": self.values.contiguous()}, {_HEADER: json.dumps(facts)})
-        draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_bytes(content)
-            os.replace(draft, path)
-        except OSError as problem:
-            with contextlib.suppress(OSError):
-                draft.unlink()
-            raise LabError(
-                f"The metadata cannot be written to {path} ({problem.strerror or problem}); "
-                "choose another place or make room."
-            ) from problem
+        with atomic_write(Path(path)) as temporary:
+            temporary.write_bytes(content)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -287,129 +269,16 @@ class MetadataBank:
         return bank
 
 
-def extract(
-    images: ImageSet,
-    layer: str = "relu5_3",
-    batch_size: int = 8,
-    progress: bool = True,
-    device: torch.device | str = "cpu",
-) -> MetadataBank:
-    """Extract the metadata of a data set; 100 pictures take about a minute on two CPU cores.
-
-    Args:
-        images: the pictures at the resolution of `RESOLUTION`.
-        layer: of VGG-16, a name from `VGG16_RELU_NAMES`.
-        batch_size: pictures at a time; changes the memory needed, and the result only by rounding.
-        progress: show a progress bar.
-        device: where to compute.
-
-    Raises:
-        UsageError: for a layer that does not exist.
-        MissingWeightsError: if the weights are missing and cannot be downloaded.
-    """
-    extractor = MetadataExtractor(layer).to(device)
-    extractor.to(memory_format=torch.channels_last)  # a third faster on a CPU
-    rows = []
-    with (
-        torch.no_grad(),
-        tqdm(
-            desc=f"metadata of {images.name}",
-            total=len(images),
-            unit="picture",
-            disable=not progress,
-        ) as bar,
-    ):
-        for indices in torch.arange(len(images)).split(batch_size):
-            rows.append(extractor(to_float(images.batch(indices).to(device))).cpu())
-            bar.update(len(indices))
-    return MetadataBank(
-        values=torch.cat(rows),
-        names=images.names,
-        layer=layer,
-        resolution=images.resolution,
-        weights=extractor.weights,
-        data_name=images.name,
-        data_fingerprint=images.fingerprint,
-    )
-
-
-def bank_for(
-    data: str | Path, layer: str = "relu5_3", *, images: ImageSet | None = None
-) -> MetadataBank:
-    """Return the metadata of a data set: stored, from the cache, or extracted now and cached.
-
-    Args:
-        data: a name or a folder, as for `slae_lib.datasets.load_images`.
-        layer: of VGG-16, a name from `VGG16_RELU_NAMES`.
-        images: the same data, if it is loaded already; at any resolution.
-
-    Raises:
-        UsageError: for a layer or data that do not exist.
-        MissingWeightsError: if it has to be extracted and VGG-16 cannot be had.
-
-    Warns:
-        UserWarning: if a stored file does not fit the data or is damaged; it is then not used.
-    """
-    _check_layer(layer)
-    if images is None:
-        images = load_images(data, RESOLUTION)
-    cached = cached_file(images, layer)
-    for path in (_stored_for(images), cached):
-        if path is not None and path.exists():
-            try:
-                bank = MetadataBank.load(path)
-                if bank.layer != layer:
-                    continue  # the stored file holds one layer alone
-                bank.check(images)
-                return bank
-            except LabError as problem:
-                warnings.warn(f"{path} is not used: {problem}", stacklevel=2)
-    if images.resolution != RESOLUTION:
-        images = load_images(data, RESOLUTION)
-    try:
-        bank = extract(images, layer)
-    except MissingWeightsError as problem:
-        raise MissingWeightsError(
-            f"The metadata of {images.name} has to be extracted first, but "
-            f"{str(problem).rstrip('.')}; training without metadata works with --no-metadata."
-        ) from problem
-    try:
-        bank.save(cached)
-    except LabError as problem:
-        warnings.warn(f"The metadata will be extracted again next time: {problem}", stacklevel=2)
-    return bank
-
-
-def cached_file(images: ImageSet, layer: str = "relu5_3") -> Path:
-    """Return where `bank_for` keeps the metadata of ``images``, whether or not it is there."""
-    return cache_folder() / "metadata" / f"{images.fingerprint}-{layer}.safetensors"
-
-
-def stored_file(name: str) -> Path | None:
-    """Return the path of a file that comes with this project, or None if it is not there.
-
-    An installed package has it inside; in a checkout it lies in ``data/`` beside the package.
-    """
-    package = Path(__file__).parent
-    places = (package / "data" / name, package.parent / "data" / name)
-    return next((path for path in places if path.is_file()), None)
-
-
-def _stored_for(images: ImageSet) -> Path | None:
-    # A user's folder may have the name of a built-in set, which lies in no folder.
-    if images.folder is None and images.name in _STORED:
-        return stored_file(_STORED[images.name])
-    return None
-
-
 def _argument(images: ImageSet) -> str:
     """Return what to write after ``--data`` to get ``images``."""
-    if images.folder is None or images.name in DATA_SETS:
+    known = DATA_SETS.get(images.name)
+    if images.folder is None or (known is not None and known.folder == images.folder):
         return images.name
     return shlex.quote(str(images.folder))
 
 
-def _check_layer(layer: str) -> None:
+def check_layer(layer: str) -> None:
+    """Raise `UsageError` if VGG-16 has no such layer."""
     if layer not in VGG16_RELU_NAMES:
         raise UsageError(
             f"VGG-16 has no layer {layer!r} for metadata; choose one of "

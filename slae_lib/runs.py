@@ -20,9 +20,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from slae_lib.checkpoint import atomic_write, list_checkpoints, write_error
+from slae_lib.checkpoint import list_checkpoints
 from slae_lib.config import ModelConfig, TrainConfig
 from slae_lib.errors import LabError, UsageError
+from slae_lib.files import atomic_write, write_error
 
 METRICS = (
     "iteration",

@@ -7,10 +7,11 @@ from typing import cast, get_args
 import torch
 from torch import Tensor
 
-from slae_lib.checkpoint import atomic_write, generator_facts, load_generator
+from slae_lib.checkpoint import generator_facts, load_generator
 from slae_lib.datasets import to_float, to_uint8
 from slae_lib.errors import LabError, UsageError
-from slae_lib.images import BadPicture, read_picture
+from slae_lib.files import atomic_write
+from slae_lib.images import BadPicture, in_threads, read_picture
 from slae_lib.metadata import RESOLUTION, MetadataBank, MetadataExtractor, Mode
 from slae_lib.runs import image_grid
 
@@ -97,7 +98,8 @@ def _raw_metadata(picture: Path, layer: str) -> Tensor:
             f"--metadata {picture} is neither {', '.join(MODES)} nor a picture file that exists."
         )
     try:
-        pixels, _ = read_picture(picture, RESOLUTION)
+        # Through `in_threads`, which keeps Pillow's own warnings quiet.
+        ((pixels, _),) = in_threads(lambda path: read_picture(path, RESOLUTION), [picture])
     except BadPicture as bad:
         raise LabError(f"{picture} cannot be used: {bad}; give another picture.") from None
     return MetadataExtractor(layer)(to_float(pixels)[None])

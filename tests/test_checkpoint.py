@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from slae_lib.checkpoint import (
-    atomic_write,
     checkpoint_path,
     generator_facts,
     keep_newest,
@@ -24,6 +23,7 @@ from slae_lib.checkpoint import (
 )
 from slae_lib.config import ModelConfig
 from slae_lib.errors import LabError
+from slae_lib.files import atomic_write
 from slae_lib.generator import Generator
 
 SMALL = ModelConfig(resolution=64, width=8, noise_dim=16, metadata=False)
@@ -71,6 +71,7 @@ from pathlib import Path
 from slae_lib.checkpoint import save_checkpoint, save_generator
 from slae_lib.config import ModelConfig
 from slae_lib.errors import LabError
+from slae_lib.files import atomic_write
 from slae_lib.generator import Generator
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))

@@ -95,7 +95,9 @@ def test_an_image_does_not_depend_on_its_batch_mates() -> None:
     generator.eval()
     with torch.no_grad():
         together = generator(noise, metadata).image
-        alone = torch.cat([generator(n[None], m[None]).image for n, m in zip(noise, metadata)])
+        alone = torch.cat(
+            [generator(n[None], m[None]).image for n, m in zip(noise, metadata, strict=True)]
+        )
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
 
 

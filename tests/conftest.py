@@ -1,0 +1,63 @@
+"""What all tests share: figures without a window, small pictures, weights, photographs."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from slae_lib import pretrained
+
+# Set before anything imports matplotlib, and inherited by the processes that tests start.
+os.environ["MPLBACKEND"] = "Agg"
+
+
+@pytest.fixture(scope="session")
+def photos() -> Path:
+    """The folder of real photographs that ``SLAE_TEST_PHOTOS`` names; skips without it."""
+    folder = os.environ.get("SLAE_TEST_PHOTOS")
+    if not folder:
+        pytest.skip("SLAE_TEST_PHOTOS names no folder of photographs")
+    path = Path(folder)
+    assert path.is_dir(), f"SLAE_TEST_PHOTOS={folder} is not a folder"
+    return path
+
+
+@pytest.fixture(scope="session")
+def random_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A `TORCH_HOME` with a VGG-16 whose weights are random."""
+    from torchvision.models import vgg16
+
+    with torch.device("meta"):
+        shapes = {name: value.shape for name, value in vgg16().features.state_dict().items()}
+    generator = torch.Generator().manual_seed(0)
+    state = {}
+    for name, shape in shapes.items():
+        deviation = (2 / shape[1:].numel()) ** 0.5 if len(shape) > 1 else 0.1
+        state[f"features.{name}"] = torch.randn(shape, generator=generator) * deviation
+    home = tmp_path_factory.mktemp("torch-home")
+    file = home / "hub" / "checkpoints" / pretrained.VGG16.file_name
+    file.parent.mkdir(parents=True)
+    torch.save(state, file)
+    return home
+
+
+@pytest.fixture
+def random_vgg(random_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(random_home))
+
+
+@pytest.fixture
+def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "nothing"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three pictures of different colours."""
+    path = tmp_path / "three colours"
+    path.mkdir()
+    for name in ("red", "green", "blue"):
+        Image.new("RGB", (64, 64), name).save(path / f"{name}.png")
+    return path

@@ -1,0 +1,215 @@
+"""The command as its users type it: real processes, real files, clear refusals."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from slae_lib.runs import RunInfo, read_metrics
+
+TINY = ["--preset", "cpu-smoke", "--iterations", "2", "--sample-every", "1", "--batch-size", "2"]
+
+
+def slae(
+    *arguments: object, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "slae_lib", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+        env=os.environ | environment,
+        encoding="utf-8",
+    )
+
+
+def refused(result: subprocess.CompletedProcess, code: int, *parts: str) -> None:
+    """Check for one clear sentence and no traceback."""
+    assert result.returncode == code, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    problem = next(line for line in result.stderr.splitlines() if line.startswith("Error:"))
+    for part in parts:
+        assert part in problem
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli") / "my run"
+    result = slae("train", *TINY, "--out", folder)
+    assert result.returncode == 0, result.stderr
+    for name in ("samples.png", "attention.png", "history.png", "progress.png"):
+        assert name in result.stdout
+        with Image.open(folder / name) as picture:
+            assert picture.width > 500
+    assert "slae sample --run" in result.stdout
+    return folder
+
+
+def test_train_makes_a_run(run: Path) -> None:
+    info = RunInfo.load(run)
+    assert info.data == "openmoji-faces"
+    assert info.train.iterations == 2
+    assert [row["iteration"] for row in read_metrics(run / "metrics.csv")] == [1, 2]
+    assert (run / "generator.safetensors").stat().st_size > 100_000
+
+
+def test_a_run_is_not_overwritten_by_accident_but_on_demand(run: Path) -> None:
+    before = (run / "generator.safetensors").read_bytes()
+    refused(slae("train", *TINY, "--out", run), 2, "already holds a run", "--overwrite")
+    assert (run / "generator.safetensors").read_bytes() == before
+    result = slae("train", *TINY, "--out", run, "--overwrite", "--seed", 1)
+    assert result.returncode == 0
+    assert (run / "generator.safetensors").read_bytes() != before
+
+
+def test_a_finished_run_trains_on(run: Path) -> None:
+    refused(slae("train", "--resume", run), 2, "already done its 2 iterations", "--iterations")
+    refused(slae("train", "--resume", run, "--width", 16), 2, "leave out --width")
+    refused(slae("train", "--resume", run, "--data", "x"), 2, "leave out --data")
+    result = slae("train", "--resume", run, "--iterations", 3)
+    assert result.returncode == 0, result.stderr
+    assert "Going on at iteration 2 of 3" in result.stdout
+    assert RunInfo.load(run).train.iterations == 3
+    assert read_metrics(run / "metrics.csv")[-1]["iteration"] == 3
+
+
+def test_sample_draws_the_same_images_for_the_same_seed(run: Path, tmp_path: Path) -> None:
+    each = tmp_path / "each"
+    result = slae("sample", "--run", run, "--count", 3, "--out", tmp_path / "a.png", "--each", each)
+    assert result.returncode == 0, result.stderr
+    assert sorted(path.name for path in each.iterdir()) == ["0000.png", "0001.png", "0002.png"]
+    slae("sample", "--run", run, "--count", 3, "--out", tmp_path / "b.png")
+    slae("sample", "--run", run, "--count", 3, "--out", tmp_path / "c.png", "--seed", 1)
+    pictures = [(tmp_path / f"{name}.png").read_bytes() for name in "abc"]
+    assert pictures[0] == pictures[1] != pictures[2]
+    more = tmp_path / "more"
+    slae("sample", "--run", run, "--count", 5, "--out", tmp_path / "d.png", "--each", more)
+    with Image.open(each / "0002.png") as few, Image.open(more / "0002.png") as many:
+        assert few.tobytes() == many.tobytes()
+
+
+@pytest.mark.parametrize("mode", ["mix", "gaussian"])
+def test_sample_with_other_metadata(run: Path, tmp_path: Path, mode: str) -> None:
+    result = slae("sample", "--run", run, "--metadata", mode, "--out", tmp_path / "x.png")
+    assert result.returncode == 0, result.stderr
+    with Image.open(tmp_path / "x.png") as sheet:
+        assert sheet.size == (4 * 66 - 2, 4 * 66 - 2)
+
+
+def test_sample_refuses_what_it_cannot_use(run: Path, tmp_path: Path) -> None:
+    refused(slae("sample", "--run", tmp_path), 1, "generator.safetensors does not exist")
+    refused(slae("sample", "--run", run, "--metadata", "nothing.png"), 2, "nothing.png", "bank")
+
+
+def test_bad_data_and_bad_options_are_refused(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    out = tmp_path / "out"
+    refused(slae("train", "--data", empty, "--out", out), 1, str(empty))
+    refused(slae("train", "--data", "openmoji", "--out", out), 2, "openmoji-faces")
+    refused(slae("train", "--resolution", 100, "--out", out), 2, "100")
+    refused(slae("train", "--width", 12, "--out", out), 2, "multiple of 8")
+    refused(slae("train", "--augment", "blur", "--out", out), 2, "blur")
+    refused(slae("train", "--resume", tmp_path), 1, "is not the folder of a run")
+    refused(
+        slae("train", "--reconstruction", "vgg", "--metadata-layer", "fc7", "--out", out), 2, "fc7"
+    )
+    assert not out.exists()
+
+
+def test_an_unwritable_run_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    refused(slae("train", *TINY, "--out", tmp_path / "file" / "run"), 1, "run could not be written")
+
+
+def test_one_bad_picture_is_skipped_with_a_warning(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for index in range(3):
+        Image.new("RGB", (80, 90), (index * 80, 40, 200)).save(folder / f"{index}.png")
+    (folder / "bad.png").write_text("not a picture")
+    result = slae("train", *TINY, "--data", folder, "--no-metadata", "--out", tmp_path / "run")
+    assert result.returncode == 0, result.stderr
+    assert "bad.png" in result.stderr
+    assert "Training on 3 pictures of pictures" in result.stdout
+
+
+def test_metadata_without_weights_says_what_is_missing(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for index in range(2):
+        Image.new("RGB", (80, 90), (index * 80, 40, 200)).save(folder / f"{index}.png")
+    result = slae(
+        *("train", *TINY, "--data", folder, "--out", tmp_path / "run"),
+        TORCH_HOME=str(tmp_path / "torch"),
+        SLAE_CACHE=str(tmp_path / "cache"),
+        SLAE_OFFLINE="1",
+    )
+    refused(result, 1, "vgg16_features", str(tmp_path / "torch"), "--no-metadata")
+    assert not (tmp_path / "run").exists()
+
+
+def test_real_photographs_train_with_their_metadata(photos: Path, tmp_path: Path) -> None:
+    from slae_lib.pretrained import VGG16
+
+    if not VGG16.is_present():
+        pytest.skip(f"{VGG16.path()} is missing")
+    few = tmp_path / "few"
+    few.mkdir()
+    for picture in sorted(photos.glob("*.jpg"))[:12]:
+        (few / picture.name).write_bytes(picture.read_bytes())
+    result = slae(
+        *("train", *TINY, "--data", few, "--out", tmp_path / "run"),
+        SLAE_CACHE=str(tmp_path / "cache"),
+    )
+    assert result.returncode == 0, result.stderr
+    assert "12 pictures of few at 64 px: SLAE links, with metadata" in result.stdout
+    files = list((tmp_path / "cache" / "metadata").glob("*.safetensors"))
+    assert len(files) == 1
+    shown = slae("metadata", "show", files[0], "--neighbours", sorted(few.iterdir())[0].name)
+    assert "layer        relu5_3 of VGG-16, 512 channels" in shown.stdout
+    assert "  1.000  " in shown.stdout
+
+
+def test_data_list_and_show(tmp_path: Path) -> None:
+    listed = slae("data", "list").stdout
+    assert "openmoji-faces" in listed
+    assert "100-shot-panda" in listed
+    shown = slae("data", "show", "openmoji-faces", "--out", tmp_path / "sheet.png")
+    assert "95, at 64 px" in shown.stdout
+    assert "CC BY-SA 4.0" in shown.stdout
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.width == 10 * 66 - 2
+
+
+def test_metadata_of_the_built_in_set_is_shown() -> None:
+    root = Path(__file__).parent.parent
+    file = root / "data" / "openmoji_faces_metadata.safetensors"
+    shown = slae("metadata", "show", file, "--neighbours", "1F600")
+    assert "95 of openmoji-faces" in shown.stdout
+    neighbours = shown.stdout.split("1F600")[1]
+    assert any(smile in neighbours for smile in ("1F601", "1F603", "1F604"))
+    refused(slae("metadata", "show", file, "--neighbours", "cat"), 2, "'cat'")
+    refused(slae("metadata", "show", root / "README.md"), 1, "README.md")
+
+
+def test_doctor_finds_a_healthy_installation(tmp_path: Path) -> None:
+    result = slae("doctor", TORCH_HOME=str(tmp_path))
+    lines = result.stdout.splitlines()
+    assert result.returncode == 0, result.stdout
+    assert any(line.startswith("[OK]   torch and torchvision") for line in lines)
+    assert any(line.startswith("[OK]   built-in data: 95 drawings") for line in lines)
+    missing = [line for line in lines if line.startswith("[--]") and "downloaded" in line]
+    assert any("vgg16_features" in line and "https://" in line for line in missing)
+
+
+def test_help_teaches() -> None:
+    assert "First steps" in slae("--help").stdout
+    text = slae("train", "--help").stdout
+    for word in ("cpu-demo", "paper-1024", "--attention-kernel", "--ema-decay", "--no-metadata"):
+        assert word in text
+    assert slae("--version").stdout.startswith("slae")

@@ -1,0 +1,84 @@
+"""Figures: the right pixels and words in the right places."""
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from slae_lib.plotting import (
+    attention_figure,
+    history_figure,
+    progress_figure,
+    samples_figure,
+)
+
+
+def words(figure: Figure) -> str:
+    figure.canvas.draw()
+    return "\n".join(text.get_text() for text in figure.findobj(lambda a: hasattr(a, "get_text")))
+
+
+def pictures(count: int, side: int = 8) -> torch.Tensor:
+    return torch.randint(0, 256, (count, 3, side, side), dtype=torch.uint8)
+
+
+def test_samples_stand_beside_real_images() -> None:
+    samples, real = pictures(4), pictures(7)
+    figure = samples_figure(samples, real, title="after 5", attribution="drawn by them")
+    left, right = (axis.images[0].get_array() for axis in figure.axes)
+    assert left.shape == right.shape == (20, 20, 3)
+    np.testing.assert_array_equal(left[11:19, 1:9], samples[2].permute(1, 2, 0))
+    np.testing.assert_array_equal(right[1:9, 11:19], real[1].permute(1, 2, 0))
+    assert "after 5" in words(figure)
+    assert "Real images (7 in all)" in words(figure)
+    assert "drawn by them" in words(figure)
+
+
+def test_each_link_has_a_row_of_maps_with_its_range() -> None:
+    maps = {"4->16": torch.rand(3, 1, 4, 4), "8->32": torch.rand(3, 1, 8, 8)}
+    figure = attention_figure(pictures(3, 32), maps, title="where it looks")
+    text = words(figure)
+    assert "link 4 → 16\nmap 4x4" in text
+    assert "link 8 → 32\nmap 8x8" in text
+    assert f"{float(maps['4->16'].max()):.2f}" in text
+    drawn = [axis.images for axis in figure.axes if len(axis.images) == 2]
+    assert len(drawn) == 6
+    np.testing.assert_array_equal(drawn[1][1].get_array(), maps["4->16"][1, 0])
+    assert drawn[0][1].get_extent() == (-0.5, 31.5, 31.5, -0.5)  # stretched over the image
+
+
+def test_history_draws_every_column() -> None:
+    row = {
+        "discriminator_hinge": 1.5,
+        "reconstruction": 0.4,
+        "generator": 0.1,
+        "real_logits": 0.3,
+        "fake_logits": -0.2,
+    }
+    rows = [row | {"iteration": i, "diversity": 0.8 if i % 2 else None} for i in range(1, 6)]
+    figure = history_figure(rows, title="a run")
+    losses, logits, diversity = figure.axes
+    assert [list(line.get_ydata()) for line in losses.lines[:3]] == [
+        [1.5] * 5,
+        [0.4] * 5,
+        [0.1] * 5,
+    ]
+    assert len(logits.lines) == 3
+    assert list(diversity.lines[0].get_xdata()) == [1, 3, 5]
+    assert "hinge 2: cannot tell them apart" in words(figure)
+
+
+def test_history_without_diversity_is_drawn() -> None:
+    row = dict.fromkeys(
+        ("discriminator_hinge", "reconstruction", "generator", "real_logits", "fake_logits"), 1.0
+    )
+    assert len(history_figure([row | {"iteration": 1, "diversity": None}], title="x").axes) == 3
+
+
+def test_progress_shows_the_same_noise_in_a_row_and_always_the_end() -> None:
+    grids = {10 * step: pictures(9) for step in range(1, 26)}
+    figure = progress_figure(grids, title="growing", rows=2, columns=5)
+    titles = [axis.get_title() for axis in figure.axes[:5]]
+    assert titles == ["10", "70", "130", "190", "250"]
+    np.testing.assert_array_equal(
+        figure.axes[5 + 4].images[0].get_array(), grids[250][1].permute(1, 2, 0)
+    )
