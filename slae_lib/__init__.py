@@ -1,3 +1,1 @@
 """SLAE Lab: a few-shot GAN with spatial attention in its skip links, in small, readable parts."""
-
-__version__ = "0.1.0"

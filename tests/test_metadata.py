@@ -20,11 +20,9 @@ from slae_lib.errors import LabError, UsageError
 from slae_lib.metadata import MetadataBank, MetadataExtractor
 from slae_lib.metadata_store import bank_for, extract
 
-PANDAS = Path(__file__).parents[2] / "shared" / "datasets" / "100-shot-panda"
 needs_vgg = pytest.mark.skipif(
     not pretrained.VGG16.is_present(), reason=f"{pretrained.VGG16.file_name} is not in TORCH_HOME"
 )
-needs_pandas = pytest.mark.skipif(not PANDAS.is_dir(), reason=f"{PANDAS} is not there")
 
 
 @pytest.fixture(autouse=True)
@@ -75,11 +73,10 @@ def test_metadata_is_the_channel_means_of_torchvisions_feature_extractor(
 
 
 @needs_vgg
-@needs_pandas
-def test_real_relu5_3_means_are_those_of_torchvisions_feature_extractor() -> None:
+def test_real_relu5_3_means_are_those_of_torchvisions_feature_extractor(photos: Path) -> None:
     from torchvision.models.feature_extraction import create_feature_extractor
 
-    pandas = to_float(load_images(PANDAS, 64).batch(range(8)))
+    pandas = to_float(load_images(photos, 64).batch(range(8)))
     reference = create_feature_extractor(pretrained.vgg16_features(), {"29": "relu5_3"})
     features = reference(pretrained.normalise_for_vgg16(pandas))["relu5_3"]
     expected = features.mean(dim=(2, 3))
@@ -95,9 +92,8 @@ def test_an_unknown_layer_is_answered_with_the_known_ones() -> None:
 
 
 @needs_vgg
-@needs_pandas
-def test_metadata_keeps_the_kind_and_loses_the_place() -> None:
-    pandas = load_images(PANDAS, 256)
+def test_metadata_keeps_the_kind_and_loses_the_place(photos: Path) -> None:
+    pandas = load_images(photos, 256)
     some = dataclasses.replace(pandas, names=pandas.names[:16])
     images = some.batch(range(16)).float()
     padded = functional.pad(images, (16, 16, 16, 16), mode="reflect")  # (16, 3, 288, 288)

@@ -1,0 +1,70 @@
+"""The command ``slae``: one module for each of its commands.
+
+The heavy imports stand inside the commands, so that ``slae --help`` answers at once.
+"""
+
+import warnings
+from typing import Any
+
+import click
+
+from slae_lib.cli.data import data
+from slae_lib.cli.doctor import doctor
+from slae_lib.cli.metadata import metadata
+from slae_lib.cli.sample import sample
+from slae_lib.cli.train import train
+from slae_lib.errors import LabError, UsageError
+
+
+class _Failure(click.ClickException):
+    def __init__(self, error: LabError) -> None:
+        super().__init__(str(error))
+        self.exit_code = 2 if isinstance(error, UsageError) else 1  # type: ignore[misc]
+
+
+class LabGroup(click.Group):
+    """The group of commands; turns the lab's errors into one line and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command.
+
+        Raises:
+            click.ClickException: in place of a `LabError`.
+        """
+        warnings.showwarning = _show_warning  # type: ignore[assignment]
+        try:
+            return super().invoke(ctx)
+        except LabError as error:
+            raise _Failure(error) from error
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any) -> None:
+    # What this lab says to its user is a plain UserWarning; what libraries tell their developers
+    # (deprecations and the like) is not for whoever trains a generator.
+    if issubclass(category, UserWarning):
+        click.echo(f"Warning: {message}", err=True)
+
+
+HELP = """SLAE Lab: train a few-shot GAN with spatial attention, and look inside it.
+
+\b
+First steps:
+  slae doctor                        is everything there?
+  slae train                         learn 95 drawn faces in minutes on a CPU
+  slae train --data MY_PICTURES      learn your own pictures
+  slae sample --run runs/MY_RUN      draw new ones
+"""
+
+
+@click.group(
+    cls=LabGroup,
+    help=HELP,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="slae-lib")
+def main() -> None:
+    """Run one of the lab's commands."""
+
+
+for command in (train, sample, data, metadata, doctor):
+    main.add_command(command)

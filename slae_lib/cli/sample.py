@@ -1,0 +1,43 @@
+"""``slae sample``."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option(
+    "--run",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder of a finished run, or a generator.safetensors.",
+)
+@click.option("--count", type=click.IntRange(1), default=16, show_default=True, help="Images.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of noise and metadata.")
+@click.option(
+    "--metadata",
+    "mode",
+    default="bank",
+    show_default=True,
+    help="bank: of training images; mix: blends of them; gaussian: drawn from their "
+    "distribution; or a picture's file name: of that picture.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Sheet of all images  [default: samples-SEED.png beside the generator]",
+)
+@click.option(
+    "--each", type=click.Path(path_type=Path), help="Folder to write each image to as well."
+)
+def sample(
+    run: Path, count: int, seed: int, mode: str, out: Path | None, each: Path | None
+) -> None:
+    """Draw images from a trained generator."""
+    from slae_lib.sampling import sample_images, save_images
+
+    file = run / "generator.safetensors" if run.is_dir() else run
+    images = sample_images(file, count, seed, mode)
+    sheet = out or file.parent / f"samples-{seed}.png"
+    for path in save_images(images, sheet, each):
+        click.echo(path)

@@ -1,0 +1,181 @@
+"""``slae train``."""
+
+import dataclasses
+import os
+import platform
+import shlex
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+
+from slae_lib.cli.options import SectionedCommand, config_options, given
+from slae_lib.config import ModelConfig, TrainConfig
+from slae_lib.errors import LabError, UsageError
+from slae_lib.presets import PRESETS
+
+CONTINUABLE = ("iterations", "log_every", "sample_every", "checkpoint_every", "keep_checkpoints")
+
+HELP = """Train a generator and leave it, with pictures, in the folder of a run.
+
+\b
+Presets:
+""" + "\n".join(f"  {name:<11} {preset.title}" for name, preset in PRESETS.items())
+
+
+@click.command(cls=SectionedCommand, help=HELP)
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    default="cpu-demo",
+    show_default=True,
+    help="Named configuration; every option below changes one thing in it.",
+)
+@click.option(
+    "--data",
+    default="openmoji-faces",
+    show_default=True,
+    help="Name of a data set (see `slae data list`) or a folder of pictures.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder of the run  [default: runs/DATA-PRESET]"
+)
+@click.option(
+    "--resume", type=click.Path(path_type=Path), help="Go on with the run in this folder."
+)
+@click.option("--overwrite", is_flag=True, help="Replace the run that --out already holds.")
+@config_options(TrainConfig, "Training")
+@config_options(ModelConfig, "Networks")
+@click.pass_context
+def train(
+    ctx: click.Context,
+    /,
+    preset: str,
+    data: str,
+    out: Path | None,
+    resume: Path | None,
+    overwrite: bool,
+    **fields: Any,
+) -> None:
+    """Train a generator and leave it, with pictures, in the folder of a run."""
+    from slae_lib.runs import check_folder, prepare_folder
+
+    if resume is not None:
+        _continue(ctx, resume, fields)
+        return
+    chosen = PRESETS[preset]
+    model = dataclasses.replace(chosen.model, **given(ModelConfig, fields))
+    config = dataclasses.replace(chosen.train, **given(TrainConfig, fields))
+    run = out or Path("runs") / f"{Path(data).resolve().name}-{preset}"
+    check_folder(run, overwrite)
+    model, images, bank = _load(model, config, data)
+
+    import torch
+
+    from slae_lib.runs import RunInfo
+    from slae_lib.training import check_inputs
+
+    check_inputs(model, config, images, bank)
+    if _is_first_process():
+        prepare_folder(run, overwrite)
+        RunInfo(
+            model=model,
+            train=config,
+            data=data if images.folder is None else str(Path(data).expanduser().resolve()),
+            data_fingerprint=images.fingerprint,
+            versions={
+                "slae-lib": version("slae-lib"),
+                "python": platform.python_version(),
+                "torch": str(torch.__version__),
+            },
+        ).save(run)
+    _train(ctx, model, config, images, bank, run, resume=False)
+
+
+def _continue(ctx: click.Context, run: Path, fields: dict[str, Any]) -> None:
+    from slae_lib.checkpoint import load_checkpoint
+    from slae_lib.runs import RunInfo, newest_checkpoint
+
+    source = click.core.ParameterSource.COMMANDLINE
+    changed = [name for name in ctx.params if ctx.get_parameter_source(name) == source]
+    fixed = sorted(set(changed) - {"resume", *CONTINUABLE})
+    if fixed:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in fixed)
+        raise UsageError(
+            f"A resumed run keeps its configuration; leave out {options}, or start a new run."
+        )
+    info = RunInfo.load(run)
+    config = dataclasses.replace(info.train, **given(TrainConfig, fields))
+    reached = load_checkpoint(newest_checkpoint(run))["iteration"]
+    if reached >= config.iterations:
+        raise UsageError(
+            f"{run} has already done its {reached} iterations; "
+            f"train on with --iterations and a greater number."
+        )
+    model, images, bank = _load(info.model, config, info.data)
+    if images.fingerprint != info.data_fingerprint:
+        raise LabError(
+            f"{info.data} no longer holds the pictures that {run} was started with; "
+            "bring them back, or start a new run."
+        )
+    if config != info.train and _is_first_process():
+        dataclasses.replace(info, train=config).save(run)
+    click.echo(f"Going on at iteration {reached} of {config.iterations}.")
+    _train(ctx, model, config, images, bank, run, resume=True)
+
+
+def _load(model: ModelConfig, config: TrainConfig, data: str) -> tuple[ModelConfig, Any, Any]:
+    from slae_lib.datasets import load_images
+    from slae_lib.metadata_store import bank_for
+
+    images = load_images(data, model.resolution)
+    bank = None
+    if model.metadata:
+        bank = bank_for(data, config.metadata_layer, images=images)
+        # Other layers of VGG-16 have fewer channels.
+        model = dataclasses.replace(model, metadata_dim=bank.values.shape[1])
+    return model, images, bank
+
+
+def _train(
+    ctx: click.Context,
+    model: ModelConfig,
+    config: TrainConfig,
+    images: Any,
+    bank: Any,
+    run: Path,
+    *,
+    resume: bool,
+) -> None:
+    from slae_lib.gallery import write_gallery
+    from slae_lib.training import train as run_training
+
+    first = _is_first_process()
+    if first:
+        with_metadata = "with metadata" if model.metadata else "without metadata"
+        click.echo(
+            f"Training on {len(images)} pictures of {images.name} at {model.resolution} px: "
+            f"{model.skip.upper()} links, {with_metadata}, {config.iterations} iterations of "
+            f"{config.batch_size}."
+        )
+    finished = run_training(model, config, images, bank, run, resume=resume)
+    if not first:
+        return
+    folder = shlex.quote(str(run))
+    if not finished:
+        click.echo(f"Stopped, with a checkpoint. Go on with: slae train --resume {folder}")
+        ctx.exit(130)
+    click.echo("\nMade:")
+    for path, text in write_gallery(run, images):
+        click.echo(f"  {path!s:<32} {text}")
+    click.echo(f"  {run / 'generator.safetensors'!s:<32} the generator")
+    click.echo("\nNext:")
+    click.echo(f"  slae sample --run {folder} --seed 1          draw other images")
+    more = 2 * config.iterations
+    click.echo(f"  slae train --resume {folder} --iterations {more}   train on")
+    click.echo("  slae train --data FOLDER             learn your own pictures")
+
+
+def _is_first_process() -> bool:
+    return os.environ.get("RANK", "0") == "0"
