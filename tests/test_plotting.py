@@ -43,7 +43,7 @@ def test_each_link_has_a_row_of_maps_with_its_range() -> None:
     drawn = [axis.images for axis in figure.axes if len(axis.images) == 2]
     assert len(drawn) == 6
     np.testing.assert_array_equal(drawn[1][1].get_array(), maps["4->16"][1, 0])
-    assert drawn[0][1].get_extent() == (-0.5, 31.5, 31.5, -0.5)  # stretched over the image
+    assert tuple(drawn[0][1].get_extent()) == (-0.5, 31.5, 31.5, -0.5)  # stretched over the image
 
 
 def test_history_draws_every_column() -> None:

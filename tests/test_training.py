@@ -24,10 +24,11 @@ from slae_lib.errors import LabError, UsageError
 from slae_lib.files import atomic_write
 from slae_lib.metadata import MetadataBank
 from slae_lib.metadata_store import bank_for
-from slae_lib.recorder import Progress
 from slae_lib.runs import load_samples, newest_checkpoint, read_metrics
-from slae_lib.training import image_batches, train
-from slae_lib.training_state import TrainingState
+from slae_lib.training.batches import image_batches
+from slae_lib.training.loop import train
+from slae_lib.training.recorder import Progress
+from slae_lib.training.state import TrainingState
 
 MODEL = ModelConfig(resolution=64, width=8, noise_dim=16)
 CONFIG = TrainConfig(

@@ -74,7 +74,7 @@ def train(
     import torch
 
     from slae_lib.runs import RunInfo
-    from slae_lib.training import check_inputs
+    from slae_lib.training.loop import check_inputs
 
     check_inputs(model, config, images, bank)
     if _is_first_process():

@@ -5,14 +5,12 @@ import json
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.utils import set_seed
-from torch import Tensor
 from tqdm.auto import tqdm
 
 from slae_lib.augment import parse_policy
@@ -24,10 +22,11 @@ from slae_lib.errors import LabError, UsageError
 from slae_lib.losses import l1_distance
 from slae_lib.metadata import MetadataBank
 from slae_lib.pretrained import perceptual_distance
-from slae_lib.recorder import Progress, Recorder
 from slae_lib.runs import newest_checkpoint
-from slae_lib.training_state import TrainingState
-from slae_lib.training_step import Distance, TrainingStep
+from slae_lib.training.batches import image_batches
+from slae_lib.training.recorder import Progress, Recorder
+from slae_lib.training.state import TrainingState
+from slae_lib.training.step import Distance, TrainingStep
 
 
 def train(
@@ -135,45 +134,6 @@ def check_inputs(
                 f"the metadata bank has {bank.values.shape[1]} channels and the model expects "
                 f"{model.metadata_dim}; choose metadata_dim={bank.values.shape[1]}."
             )
-
-
-def image_batches(
-    images: ImageSet, config: TrainConfig, start: int = 0, rank: int = 0, processes: int = 1
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield (indices (B,), uint8 images (B, 3, R, R)) without end, from iteration ``start`` on.
-
-    Every image is seen once an epoch, in an order that depends on the seed and the epoch alone,
-    so a resumed run sees the same batches as one that was never interrupted.
-    """
-    order = _image_order(len(images), config.batch_size, config.seed, start, rank, processes)
-    if images.in_memory:
-        for indices in order:
-            yield indices, images.batch(indices)
-    # Pictures on the disk are decoded one batch ahead, while the networks compute.
-    with ThreadPoolExecutor(1) as reader:
-        indices = next(order)
-        batch = reader.submit(images.batch, indices)
-        for following in order:
-            next_batch = reader.submit(images.batch, following)
-            yield indices, batch.result()
-            indices, batch = following, next_batch
-
-
-def _image_order(
-    count: int, batch_size: int, seed: int, start: int, rank: int, processes: int
-) -> Iterator[Tensor]:
-    position = (start * processes + rank) * batch_size
-    epoch, permutation = -1, torch.empty(0, dtype=torch.long)
-    while True:
-        indices = []
-        for place in range(position, position + batch_size):
-            if place // count != epoch:
-                epoch = place // count
-                source = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-                permutation = torch.randperm(count, generator=source)
-            indices.append(permutation[place % count])
-        yield torch.stack(indices)
-        position += batch_size * processes
 
 
 def _distance(config: TrainConfig, device: torch.device) -> Distance | None:

@@ -14,8 +14,8 @@ from slae_lib.datasets import ImageSet, to_float
 from slae_lib.discriminator import downsample
 from slae_lib.diversity import pairwise_distance
 from slae_lib.runs import MetricsFile, save_samples
-from slae_lib.training_state import TrainingState
-from slae_lib.training_step import StepLosses
+from slae_lib.training.state import TrainingState
+from slae_lib.training.step import StepLosses
 
 COMPARED_IMAGES = 100  # how many images, and at which resolution, diversity is measured on
 COMPARED_RESOLUTION = 128

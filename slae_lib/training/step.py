@@ -11,7 +11,7 @@ from slae_lib.augment import augment
 from slae_lib.config import TrainConfig
 from slae_lib.discriminator import downsample
 from slae_lib.losses import discriminator_hinge, generator_hinge, reconstruction_loss
-from slae_lib.training_state import TrainingState
+from slae_lib.training.state import TrainingState
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 

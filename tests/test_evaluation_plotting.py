@@ -1,0 +1,94 @@
+"""Figures of measurements: the right pixels and words in the right places."""
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+from slae_lib.evaluation import Neighbours, Novelty
+from slae_lib.plotting_evaluation import novelty_figure, pairs_figure, reconstruction_figure
+
+
+def words(figure: Figure) -> str:
+    figure.canvas.draw()
+    return "\n".join(text.get_text() for text in figure.findobj(lambda a: hasattr(a, "get_text")))
+
+
+def pictures(count: int, side: int = 8) -> torch.Tensor:
+    return torch.randint(0, 256, (count, 3, side, side), dtype=torch.uint8)
+
+
+def neighbours(measure: str, scale: float = 1.0) -> Neighbours:
+    return Neighbours(
+        measure,
+        distances=torch.tensor([0.01, 0.5, 0.6]) * scale,
+        nearest=torch.tensor([2, 0, 1]),
+        training=torch.tensor([0.4, 0.5, 0.6, 0.7]) * scale,
+    )
+
+
+def test_each_sample_stands_beside_its_nearest_training_image() -> None:
+    samples, nearest = pictures(5), pictures(5)
+    figure = pairs_figure(
+        samples,
+        nearest,
+        [0.1, 0.2, 0.3, 0.4, 0.5],
+        measure="cosine distance",
+        names=[f"folder/{index}.png" for index in range(5)],
+        copied=[True, False, False, False, False],
+        columns=3,
+        attribution="drawn by them",
+    )
+    shown = [axis.images[0].get_array() for axis in figure.axes if axis.images]
+    assert len(shown) == 10
+    np.testing.assert_array_equal(shown[6], samples[3].permute(1, 2, 0))
+    np.testing.assert_array_equal(shown[7], nearest[3].permute(1, 2, 0))
+    text = words(figure)
+    assert text.count("COPY") == 1
+    assert "0.100 COPY" in text
+    assert "4.png" in text
+    assert "cosine distance" in text
+    assert "drawn by them" in text
+
+
+def test_a_single_pair_is_drawn() -> None:
+    figure = pairs_figure(pictures(1), pictures(1), [0.25], measure="pixels")
+    assert "0.250" in words(figure)
+    assert "COPY" not in words(figure)
+
+
+def test_samples_are_set_against_the_training_images_own_distances() -> None:
+    figure = novelty_figure(Novelty(neighbours("pixels"), neighbours("features", 0.1)))
+    text = words(figure)
+    assert "1 of 3 samples flagged as copies" in text
+    assert "to the nearest, pixels" in text
+    assert "samples to training images" in text
+    left, right = figure.axes
+    assert left.lines[0].get_xdata()[0] == pytest.approx(0.0415)  # 5 % of the way: the threshold
+    assert right.lines[0].get_xdata()[0] == pytest.approx(0.415)
+
+
+def test_equal_images_alone_are_drawn() -> None:
+    still = Neighbours("pixels", torch.zeros(2), torch.zeros(2, dtype=torch.long), torch.zeros(3))
+    assert "0 of 2 samples" in words(novelty_figure(Novelty(still, still)))
+
+
+def test_targets_stand_over_reconstructions_over_errors() -> None:
+    targets, made = pictures(2), pictures(2)
+    figure = reconstruction_figure(
+        targets,
+        made,
+        [0.25, 0.75],
+        distance_name="VGG-16 distance (uncalibrated)",
+        names=["a", "b"],
+    )
+    axes = figure.axes
+    np.testing.assert_array_equal(axes[1].images[0].get_array(), targets[1].permute(1, 2, 0))
+    np.testing.assert_array_equal(axes[3].images[0].get_array(), made[1].permute(1, 2, 0))
+    error = (targets[1].float() - made[1].float()).abs().mean(dim=0)
+    np.testing.assert_allclose(axes[5].images[0].get_array(), error)
+    text = words(figure)
+    assert "VGG-16 distance (uncalibrated), mean 0.500" in text
+    assert "0.250" in text
+    for word in ("target", "reconstruction", "error"):
+        assert word in text
