@@ -103,7 +103,7 @@ class ModelConfig(_Checked):
     )
 
     metadata_gain: float = _option(
-        0.5, "deviation of the metadata where it meets the noise, which has 1 (linear input)"
+        1.0, "deviation of the metadata where it meets the noise, which has 1 (linear input)"
     )
 
     def __post_init__(self) -> None:

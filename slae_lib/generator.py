@@ -39,11 +39,14 @@ class GeneratorOutput(NamedTuple):
 class MetadataEmbedding(nn.Module):
     """Bring metadata to the size of the noise by a learned linear map, at a bounded pace.
 
-    ``gain / sqrt(metadata_dim) * W m``, W drawn from N(0, 1): for standardised m every value comes
-    out with a deviation of about ``gain``. With a plain linear layer in its place one step of Adam
-    moves the result by (learning rate) x (sum of |m|), some hundred times more than it moves a
-    channel of a convolution; after a hundred steps the metadata drowns the noise, and all samples
-    become two or three pictures.
+    ``gain / sqrt(metadata_dim) * W m / rms(m)``, W drawn from N(0, 1): every value comes out with a
+    deviation of about ``gain``, whatever the scale of m.
+
+    A plain linear layer would do in the paper's terms, but one step of Adam moves its result by
+    (learning rate) x (sum of |m|), some hundred times more than it moves a channel of a
+    convolution: after a hundred steps the metadata drowns the noise, and all samples become two or
+    three pictures. Taking off the length of m keeps unusual pictures, whose standardised metadata
+    is up to seven times longer, from being a class of their own.
 
     Source: SLAE paper, section 3.2, for adding metadata to the noise; Karras et al., "Progressive
     Growing of GANs" (2018), section 4.1, for the equalised learning rate.
@@ -61,7 +64,9 @@ class MetadataEmbedding(nn.Module):
 
     def forward(self, metadata: Tensor) -> Tensor:
         """Map ``metadata`` (B, metadata_dim) to (B, noise_dim)."""
-        return nn.functional.linear(metadata, self.weight) * self.scale
+        mean_square = metadata.square().mean(dim=1, keepdim=True)  # (B, 1)
+        direction = metadata * torch.rsqrt(mean_square + 1e-8)
+        return nn.functional.linear(direction, self.weight) * self.scale
 
 
 class Generator(nn.Module):

@@ -20,21 +20,23 @@ class Preset:
     train: TrainConfig
 
 
-_CPU_MODEL = ModelConfig(resolution=64, width=16)
-
 PRESETS: dict[str, Preset] = {
+    # For a run that is over in minutes: fewer numbers of noise, a discriminator that learns twice
+    # as fast as the generator, and no colour augmentation, which costs a small discriminator most.
     "cpu-demo": Preset(
         "64 px on a laptop's CPU: faces in four minutes on two cores",
-        _CPU_MODEL,
+        ModelConfig(resolution=64, width=16, noise_dim=64),
         TrainConfig(
-            iterations=700,
-            learning_rate=5e-4,
-            ema_decay=0.99,
+            iterations=1_000,
+            learning_rate=3e-4,
+            discriminator_learning_rate=6e-4,
+            ema_decay=0.985,
             reconstruction="l1",
+            augment="translation",
             device="cpu",
             log_every=10,
-            sample_every=70,
-            checkpoint_every=350,
+            sample_every=100,
+            checkpoint_every=250,
         ),
     ),
     "cpu-smoke": Preset(

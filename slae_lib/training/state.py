@@ -32,12 +32,13 @@ class TrainingState:
         )
         betas = (config.beta1, config.beta2)
         self.generator_optimizer = torch.optim.Adam(
-            self.generator.parameters(), config.learning_rate, betas
+            self.generator.parameters(), config.learning_rate, betas, fused=True
         )
         self.discriminator_optimizer = torch.optim.Adam(
             self.discriminator.parameters(),
             config.discriminator_learning_rate or config.learning_rate,
             betas,
+            fused=True,
         )
         # The same noise and metadata in every sample grid, so that one can watch them grow.
         source = torch.Generator().manual_seed(config.seed)

@@ -1,11 +1,13 @@
 """One iteration of training."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from slae_lib.augment import augment
 from slae_lib.config import TrainConfig
@@ -55,7 +57,9 @@ class TrainingStep:
         )
         # The generator's step shares no discriminator gradients, so it asks the bare network.
         self.critic: nn.Module = state.discriminator
+        self.cached: Callable[[], AbstractContextManager[Any]] = parametrize.cached
         if config.compile:
+            self.cached = nullcontext  # a compiled network keeps no such cache
             self.generator = torch.compile(self.generator)
             self.discriminator = torch.compile(self.discriminator)
             self.critic = torch.compile(self.critic)  # type: ignore[assignment]
@@ -81,7 +85,8 @@ class TrainingStep:
         # The discriminator learns to tell them apart, and to keep what real images look like.
         self.state.discriminator.requires_grad_(True)
         quarter = None if self.distance is None else int(torch.randint(4, ()))
-        with self.accelerator.autocast():
+        # The normalised weights are the same for both passes: computed once, not twice.
+        with self.accelerator.autocast(), self.cached():
             on_real = self.discriminator(
                 augment(real, policy), augment(real_small, policy), quarter=quarter
             )
