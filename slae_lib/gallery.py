@@ -33,13 +33,15 @@ def write_gallery(run: Path, images: ImageSet) -> list[tuple[Path, str]]:
     iteration = max(grids)
     measured = [row["diversity"] for row in rows if row["diversity"] is not None]
     name = f"{images.name} at {info.model.resolution} px"
+    real = _spread(images, info.train.samples)
     pictures: list[tuple[str, Figure, str]] = [
         (
             "samples.png",
             samples_figure(
                 grids[iteration],
-                _spread(images, info.train.samples),
+                real,
                 title=f"Generated after {iteration:,} iterations (moving average)",
+                real_title=f"{len(real)} of the {len(images)} real images",
                 caption=f"{name}; diversity {measured[-1]:.2f} of the real images' own",
                 attribution=images.attribution,
             ),

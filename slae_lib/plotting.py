@@ -22,7 +22,13 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def samples_figure(
-    samples: Tensor, real: Tensor, *, title: str, caption: str = "", attribution: str | None = None
+    samples: Tensor,
+    real: Tensor,
+    *,
+    title: str,
+    real_title: str = "Real images",
+    caption: str = "",
+    attribution: str | None = None,
 ) -> Figure:
     """Draw generated images beside real ones.
 
@@ -30,14 +36,15 @@ def samples_figure(
         samples: uint8 (N, 3, R, R).
         real: uint8 (M, 3, R, R), as many or fewer are shown.
         title: above the left half.
+        real_title: above the right half.
         caption: a line below.
         attribution: who made the real images, shown below them.
     """
     columns = math.ceil(math.sqrt(len(samples)))
-    figure = Figure(figsize=(12, 6.6), layout="constrained")
+    figure = _figure(12, 6.8)
     left, right = figure.subplots(1, 2)
     _show(left, _sheet(samples, columns), title)
-    _show(right, _sheet(real[: len(samples)], columns), f"Real images ({len(real)} in all)")
+    _show(right, _sheet(real[: len(samples)], columns), real_title)
     notes = [note for note in (caption, attribution) if note]
     figure.supxlabel("\n".join(notes), fontsize=9, color=GREY)
     return figure
@@ -59,7 +66,7 @@ def attention_figure(
     """
     count = len(images)
     rows = 1 + len(attention)
-    figure = Figure(figsize=(1.45 * count + 1.6, 1.55 * rows + 0.9), layout="constrained")
+    figure = _figure(1.45 * count + 1.6, 1.55 * rows + 0.9)
     axes = figure.subplots(rows, count, squeeze=False)
     for column in range(count):
         _show(axes[0][column], _picture(images[column]))
@@ -102,7 +109,7 @@ def history_figure(rows: Sequence[Mapping[str, Any]], *, title: str) -> Figure:
         rows: lines of ``metrics.csv``.
         title: above the figure.
     """
-    figure = Figure(figsize=(12, 3.8), layout="constrained")
+    figure = _figure(12, 4.2)
     losses, logits, diversity = figure.subplots(1, 3)
     x = [row["iteration"] for row in rows]
 
@@ -112,39 +119,28 @@ def history_figure(rows: Sequence[Mapping[str, Any]], *, title: str) -> Figure:
     line(losses, "discriminator_hinge", "discriminator: hinge", BLUE)
     line(losses, "reconstruction", "discriminator: reconstruction", ORANGE, "--")
     line(losses, "generator", "generator", PURPLE, "-.")
-    losses.axhline(2, color=GREY, linewidth=0.8, linestyle=":")
-    losses.annotate(
-        "hinge 2: cannot tell them apart",
-        (0.98, 2),
-        xycoords=("axes fraction", "data"),
-        ha="right",
-        va="bottom",
-        fontsize=8,
-        color=GREY,
+    losses.axhline(
+        2, color=GREY, linewidth=1, linestyle=":", label="hinge of a blind discriminator"
     )
-    losses.set(title="Losses", xlabel="iteration", ylim=(None, max(2.4, losses.get_ylim()[1])))
+    top = max(
+        2.2, *(row["discriminator_hinge"] for row in rows), *(row["generator"] for row in rows)
+    )
+    losses.set(title="Losses", xlabel="iteration", ylim=(None, 1.45 * top))
     line(logits, "real_logits", "real images", BLUE)
     line(logits, "fake_logits", "generated images", PURPLE, "--")
     logits.axhline(0, color=GREY, linewidth=0.8, linestyle=":")
     logits.set(title="Mean logits of the discriminator", xlabel="iteration")
     measured = [(row["iteration"], row["diversity"]) for row in rows if row["diversity"]]
-    diversity.plot(
-        *zip(*measured, strict=True), "o-", color=GREEN, label="samples"
-    ) if measured else None
-    diversity.axhline(1, color=GREY, linewidth=0.8, linestyle=":")
-    diversity.annotate(
-        "as different as real images",
-        (0.98, 1),
-        xycoords=("axes fraction", "data"),
-        ha="right",
-        va="bottom",
-        fontsize=8,
-        color=GREY,
+    if measured:
+        x_measured, y_measured = zip(*measured, strict=True)
+        diversity.plot(x_measured, y_measured, "o-", color=GREEN, label="samples")
+    diversity.axhline(1, color=GREY, linewidth=1, linestyle=":", label="the real images")
+    diversity.set(
+        title="Diversity: how different from each other", xlabel="iteration", ylim=(0, 1.6)
     )
-    diversity.set(title="Diversity of the samples", xlabel="iteration", ylim=(0, 1.3))
-    for axis in (losses, logits):
-        axis.legend(fontsize=8, frameon=False)
+    logits.margins(y=0.25)
     for axis in (losses, logits, diversity):
+        axis.legend(fontsize=9, frameon=False, loc="upper right")
         axis.grid(alpha=0.2)
         axis.spines[["top", "right"]].set_visible(False)
     figure.suptitle(title)
@@ -175,6 +171,14 @@ def progress_figure(
         axes[0][column].set_title(f"{iteration:,}", fontsize=9)
     figure.suptitle(title)
     figure.supxlabel("iterations; each row is one noise vector", fontsize=9, color=GREY)
+    return figure
+
+
+def _figure(width: float, height: float) -> Figure:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.set(w_pad=0.08, h_pad=0.08)  # type: ignore[call-arg]  # inches of air at the edges
     return figure
 
 

@@ -27,7 +27,7 @@ PRESETS: dict[str, Preset] = {
         "64 px on a laptop's CPU: faces in four minutes on two cores",
         ModelConfig(resolution=64, width=16, noise_dim=64),
         TrainConfig(
-            iterations=1_000,
+            iterations=700,
             learning_rate=3e-4,
             discriminator_learning_rate=6e-4,
             ema_decay=0.985,
@@ -35,8 +35,8 @@ PRESETS: dict[str, Preset] = {
             augment="translation",
             device="cpu",
             log_every=10,
-            sample_every=100,
-            checkpoint_every=250,
+            sample_every=70,
+            checkpoint_every=350,
         ),
     ),
     "cpu-smoke": Preset(

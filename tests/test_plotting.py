@@ -23,13 +23,15 @@ def pictures(count: int, side: int = 8) -> torch.Tensor:
 
 def test_samples_stand_beside_real_images() -> None:
     samples, real = pictures(4), pictures(7)
-    figure = samples_figure(samples, real, title="after 5", attribution="drawn by them")
+    figure = samples_figure(
+        samples, real, title="after 5", real_title="7 real ones", attribution="drawn by them"
+    )
     left, right = (axis.images[0].get_array() for axis in figure.axes)
     assert left.shape == right.shape == (20, 20, 3)
     np.testing.assert_array_equal(left[11:19, 1:9], samples[2].permute(1, 2, 0))
     np.testing.assert_array_equal(right[1:9, 11:19], real[1].permute(1, 2, 0))
     assert "after 5" in words(figure)
-    assert "Real images (7 in all)" in words(figure)
+    assert "7 real ones" in words(figure)
     assert "drawn by them" in words(figure)
 
 
@@ -64,7 +66,8 @@ def test_history_draws_every_column() -> None:
     ]
     assert len(logits.lines) == 3
     assert list(diversity.lines[0].get_xdata()) == [1, 3, 5]
-    assert "hinge 2: cannot tell them apart" in words(figure)
+    assert list(losses.lines[3].get_ydata()) == [2, 2]
+    assert "hinge of a blind discriminator" in words(figure)
 
 
 def test_history_without_diversity_is_drawn() -> None:

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import platform
 import shlex
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -166,15 +167,24 @@ def _train(
     if not finished:
         click.echo(f"Stopped, with a checkpoint. Go on with: slae train --resume {folder}")
         ctx.exit(130)
+    made = [*write_gallery(run, images), (run / "generator.safetensors", "the generator")]
     click.echo("\nMade:")
-    for path, text in write_gallery(run, images):
-        click.echo(f"  {path!s:<32} {text}")
-    click.echo(f"  {run / 'generator.safetensors'!s:<32} the generator")
+    _print_columns((str(path), text) for path, text in made)
     click.echo("\nNext:")
-    click.echo(f"  slae sample --run {folder} --seed 1          draw other images")
-    more = 2 * config.iterations
-    click.echo(f"  slae train --resume {folder} --iterations {more}   train on")
-    click.echo("  slae train --data FOLDER             learn your own pictures")
+    _print_columns(
+        [
+            (f"slae sample --run {folder} --seed 1", "draw other images"),
+            (f"slae train --resume {folder} --iterations {2 * config.iterations}", "train on"),
+            ("slae train --data FOLDER", "learn your own pictures"),
+        ]
+    )
+
+
+def _print_columns(lines: Iterable[tuple[str, str]]) -> None:
+    lines = list(lines)
+    width = max(len(first) for first, _ in lines)
+    for first, second in lines:
+        click.echo(f"  {first:<{width}}  {second}")
 
 
 def _is_first_process() -> bool:

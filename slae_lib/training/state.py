@@ -43,11 +43,11 @@ class TrainingState:
         # The same noise and metadata in every sample grid, so that one can watch them grow.
         source = torch.Generator().manual_seed(config.seed)
         self.fixed_noise = torch.randn(config.samples, model.noise_dim, generator=source)
-        self.fixed_metadata = (
-            None
-            if bank is None
-            else bank.sample(config.samples, generator=source, scale=config.metadata_scale)
-        )
+        self.fixed_metadata = None
+        if bank is not None:  # of as many different training images as there are
+            order = torch.randperm(len(bank), generator=source)
+            chosen = order[torch.arange(config.samples) % len(bank)]
+            self.fixed_metadata = bank.rows(chosen, config.metadata_scale)
 
     def state_dict(self) -> dict[str, Any]:
         """Return networks, average, optimisers, random state, fixed noise and counters."""
