@@ -135,7 +135,7 @@ def test_novelty_of_a_run(run_evaluate: Evaluate, run: Path) -> None:
     result = run_evaluate("novelty", "--run", run, "--count", 5, "--side", 64)
     assert result.exit_code == 0, result.output
     assert "flagged as copied" in result.output
-    assert "A sample is flagged as copied if both measures" in result.output
+    assert "A sample is flagged as copied if, in pixels" in result.output
     values = json.loads((run / "evaluation-novelty.json").read_text())["novelty"]
     assert values["samples"] == 5
     assert set(values["pixels"]["nearest"]) <= {"red.png", "green.png", "blue.png"}
@@ -178,7 +178,7 @@ def test_all_names_what_it_could_not_measure(run_evaluate: Evaluate, run: Path) 
     options = ("--count", 4, "--samples", 3, "--side", 64, "--steps", 1, "--targets", 1)
     result = run_evaluate("all", "--run", run, *options)  # calibrated LPIPS is not to be had
     assert result.exit_code == 0, result.output
-    for word in ("FID", "KID", "flagged as copied", "vgg16-397923af.pth"):
+    for word in ("FID", "KID", "flagged as copied", "vgg16-397923af.pth", "--distance vgg"):
         assert word in result.output
     values = json.loads((run / "evaluation-all.json").read_text())
     assert {"fid", "kid", "novelty", "backtracking"} <= set(values)

@@ -11,6 +11,7 @@ from slae_lib import pretrained
 from slae_lib.datasets import ImageSet, load_images
 from slae_lib.errors import UsageError
 from slae_lib.evaluation import (
+    Neighbours,
     Novelty,
     VggFeatures,
     measure_novelty,
@@ -47,36 +48,41 @@ def test_pixel_distances_worked_out_on_paper() -> None:
     found = neighbours_of_pixels(samples, grey)
     torch.testing.assert_close(found.distances, torch.tensor([0.1, 0.0]))
     assert found.nearest.tolist() == [0, 2]
+    torch.testing.assert_close(found.second, torch.tensor([0.4, 0.5]))
+    torch.testing.assert_close(found.ratios, torch.tensor([0.25, 0.0]))
     torch.testing.assert_close(found.training, torch.tensor([0.5, 0.5, 0.5]))
-    assert found.threshold == pytest.approx(0.5)
-    assert found.small.tolist() == [True, True]
+    torch.testing.assert_close(found.training_second, torch.tensor([1.0, 0.5, 1.0]))
     assert found.different == 2
 
 
-def test_feature_distances_are_one_minus_the_cosine() -> None:
+def test_feature_distances_are_those_of_directions() -> None:
     training = torch.tensor([[1.0, 0.0], [0.0, 2.0], [3.0, 3.0]])
     samples = torch.tensor([[5.0, 0.0], [0.0, 1.0], [1.0, 2.0]])
     found = neighbours_of_features(samples, training)
     assert found.nearest.tolist() == [0, 1, 2]
-    cosine = 3 / (2 * 5) ** 0.5
-    torch.testing.assert_close(found.distances, torch.tensor([0.0, 0.0, 1 - cosine]))
-    torch.testing.assert_close(found.training, torch.tensor([1 - 0.5**0.5] * 3))
+    chord = (2 - 2 * 3 / (2 * 5) ** 0.5) ** 0.5  # |a - b|^2 = 2 - 2 cos
+    torch.testing.assert_close(found.distances, torch.tensor([0.0, 0.0, chord]))
+    torch.testing.assert_close(found.training, torch.tensor([(2 - 2**0.5) ** 0.5] * 3))
 
 
-def test_a_copy_needs_both_measures_and_the_same_training_image() -> None:
-    training = torch.eye(3)
-    near, far = torch.eye(3) * 0.999, torch.ones(3, 3)
+def neighbours(first: list[float], second: list[float], among: list[float]) -> Neighbours:
+    return Neighbours(
+        "test",
+        torch.tensor(first),
+        torch.tensor(second),
+        torch.zeros(len(first), dtype=torch.long),
+        torch.tensor(among),
+        torch.ones(len(among)),
+    )
 
-    def novelty(pixels: Tensor, features: Tensor) -> Novelty:
-        return Novelty(
-            neighbours_of_pixels(pixels.view(3, 1, 1, 3), training.view(3, 1, 1, 3)),
-            neighbours_of_features(features, training),
-        )
 
-    assert novelty(near, near).copied.tolist() == [True] * 3
-    assert novelty(near, far).copied.tolist() == [False] * 3
-    assert novelty(far, near).copied.tolist() == [False] * 3
-    assert novelty(near, near.flip(0)).copied.tolist() == [False, True, False]
+def test_a_copy_is_much_nearer_to_one_training_image_than_to_any_other() -> None:
+    pixels = neighbours([0.5, 0.7, 0.9, 0.0], [1.0, 1.0, 1.0, 0.0], [0.9, 0.5, 0.9, 0.9, 0.9])
+    features = neighbours([0.9, 0.1, 0.9, 0.0], [1.0, 0.2, 1.0, 0.0], [0.9, 0.5, 0.1, 0.9, 0.9])
+    novelty = Novelty(pixels, features)
+    # In pixels; in features; in neither; equal to two training images at once.
+    assert novelty.copied.tolist() == [True, True, False, True]
+    assert novelty.expected == pytest.approx(2 / 5)
 
 
 def test_copies_are_flagged_and_new_images_are_not(random_vgg: None) -> None:
@@ -87,7 +93,8 @@ def test_copies_are_flagged_and_new_images_are_not(random_vgg: None) -> None:
     network = VggFeatures(side=64, progress=False)
     result = measure_novelty(samples, training, network)
     assert result.copied[:10].all()
-    assert result.copied[10:].sum() <= 4  # 5 % of 40 are expected at most
+    assert result.copied[10:].sum() <= 4
+    assert result.expected <= 0.1
     for found in (result.pixels, result.features):
         assert found.nearest[:10].tolist() == list(range(10))
         assert found.training.shape == (40,)
@@ -108,17 +115,22 @@ def test_what_cannot_be_compared_is_refused(random_vgg: None) -> None:
     training = image_set(blobs(4, seed=0))
     with pytest.raises(UsageError, match="128 px and training 64"):
         measure_novelty(image_set(blobs(4, seed=0, side=128), "samples"), training, network)
-    with pytest.raises(UsageError, match="two or more training images"):
+    with pytest.raises(UsageError, match="three or more training images"):
         measure_novelty(training, image_set(blobs(1, seed=0)), network)
 
 
 @needs_vgg
-def test_on_real_photographs_compressed_copies_are_flagged(photos: Path) -> None:
-    # At 64 px, where VGG-16 is quick; half of the photographs are training images.
+def test_on_real_photographs_copies_are_flagged_and_other_photographs_are_not(
+    photos: Path,
+) -> None:
     pictures = load_images(photos, 64).batch(range(60))
-    training = image_set(pictures[::2])
-    blurred = F.avg_pool2d(F.pad(pictures[:20:2].float(), (1, 1, 1, 1), "replicate"), 3, 1)
-    samples = image_set(torch.cat([blurred.round().to(torch.uint8), pictures[1::2]]), "samples")
-    result = measure_novelty(samples, training, VggFeatures(side=64, progress=False))
-    assert result.copied[:10].sum() >= 9
-    assert result.copied[10:].sum() <= 3
+    training, others = image_set(pictures[::2]), pictures[1::2]
+    originals = training.batch(range(10)).float()
+    edges = F.pad(originals, (2, 2, 2, 2), "replicate")
+    copies = [F.avg_pool2d(edges, 5, 1), originals * 0.8 + 30, edges[..., :64, :64]]  # moved by 2
+    copied = torch.cat(copies).round().to(torch.uint8)
+    samples = image_set(torch.cat([copied, others]), "samples")
+    result = measure_novelty(samples, training, VggFeatures(progress=False))
+    assert result.copied[:30].float().mean() >= 0.9
+    assert result.copied[30:].sum() <= 1
+    assert result.expected <= 0.05

@@ -1,11 +1,11 @@
 """Figures of measurements: the right pixels and words in the right places."""
 
 import numpy as np
-import pytest
 import torch
 from matplotlib.figure import Figure
 
 from slae_lib.evaluation import Neighbours, Novelty
+from slae_lib.evaluation.novelty import COPY_RATIO
 from slae_lib.plotting_evaluation import novelty_figure, pairs_figure, reconstruction_figure
 
 
@@ -22,8 +22,10 @@ def neighbours(measure: str, scale: float = 1.0) -> Neighbours:
     return Neighbours(
         measure,
         distances=torch.tensor([0.01, 0.5, 0.6]) * scale,
+        second=torch.tensor([0.7, 0.6, 0.7]) * scale,
         nearest=torch.tensor([2, 0, 1]),
         training=torch.tensor([0.4, 0.5, 0.6, 0.7]) * scale,
+        training_second=torch.tensor([0.5, 0.5, 0.6, 0.8]) * scale,
     )
 
 
@@ -63,14 +65,15 @@ def test_samples_are_set_against_the_training_images_own_distances() -> None:
     assert "1 of 3 samples flagged as copies" in text
     assert "to the nearest, pixels" in text
     assert "samples to training images" in text
-    left, right = figure.axes
-    assert left.lines[0].get_xdata()[0] == pytest.approx(0.0415)  # 5 % of the way: the threshold
-    assert right.lines[0].get_xdata()[0] == pytest.approx(0.415)
+    _, _, left, right = figure.axes
+    for axis in (left, right):
+        assert axis.lines[0].get_xdata()[0] == COPY_RATIO
 
 
 def test_equal_images_alone_are_drawn() -> None:
-    still = Neighbours("pixels", torch.zeros(2), torch.zeros(2, dtype=torch.long), torch.zeros(3))
-    assert "0 of 2 samples" in words(novelty_figure(Novelty(still, still)))
+    two, three = torch.zeros(2), torch.zeros(3)
+    still = Neighbours("pixels", two, two, two.long(), three, three)
+    assert "2 of 2 samples" in words(novelty_figure(Novelty(still, still)))
 
 
 def test_targets_stand_over_reconstructions_over_errors() -> None:

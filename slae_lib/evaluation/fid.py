@@ -1,0 +1,131 @@
+"""FID and KID of images, with the features that `pytorch-fid` computes.
+
+Pictures of 8 bits, divided by 255, go into the Inception network of FID, which resizes them to
+299 x 299 by itself (bilinear, without antialiasing: a flaw that is part of the definition). Its
+2048 pooled features are compared by `frechet_distance` and `kernel_distance`.
+
+The convention of the few-shot papers: 5,000 generated images against the whole training set if
+it has fewer than 1,000 images. With 100 real images FID is biased upwards, so it can be compared
+only between equal numbers of images, and a generator that has memorised the training images gets
+the best FID of all: see `slae_lib.evaluation.novelty`.
+
+Source: Heusel et al. (2017); the code of `pytorch-fid` 0.3.0 is the reference.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from slae_lib.errors import UsageError
+from slae_lib.evaluation.feature_cache import cached_features
+from slae_lib.evaluation.frechet import frechet_distance, frechet_interval
+from slae_lib.evaluation.intervals import Interval
+from slae_lib.evaluation.kid import KidResult, kernel_distance
+from slae_lib.evaluation.sources import Images, StoredImages, extract_features
+from slae_lib.pretrained import checksum, fid_inception
+
+GENERATED_IMAGES = 5000
+"""How many generated images are measured where nothing else is said, as in the papers."""
+
+FEW = 2048
+"""With fewer images than features the bias of FID is large."""
+
+
+class InceptionFeatures:
+    """The features of FID: 2048 numbers for each image.
+
+    Args:
+        device: where to compute.
+        batch_size: images at a time.
+        progress: show progress bars.
+
+    Raises:
+        MissingWeightsError: if the weights are missing and cannot be downloaded.
+    """
+
+    def __init__(
+        self, device: torch.device | str = "cpu", batch_size: int = 32, progress: bool = True
+    ) -> None:
+        network = fid_inception()
+        self.weights = checksum(network)
+        self.network = network.to(device)
+        self.device = torch.device(device)
+        self.batch_size = batch_size
+        self.progress = progress
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return the features (B, 2048) of images (B, 3, H, W) uint8."""
+        unit = images.to(self.device).float() / 255  # in [0, 1], as torchvision's ToTensor
+        # TF32 on recent NVIDIA GPUs would change the third digit of the features.
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            return self.network(unit)[0].flatten(1)
+
+    def of(self, images: Images) -> Tensor:
+        """Return the features (N, 2048) float32 of ``images``, which are read batch by batch."""
+        text = f"features of {images.name}"
+        return extract_features(images, self, self.batch_size, text, self.progress)
+
+    def of_stored(self, images: StoredImages) -> Tensor:
+        """Return the features as `of`, kept in the lab's cache for the next time."""
+        return cached_features(images, self.weights, lambda: self.of(images))
+
+
+@dataclass(frozen=True)
+class FidResult:
+    """FID with its interval, and KID beside it.
+
+    Attributes:
+        fid: the Frechet inception distance, 0 or more; lower is better.
+        interval: `frechet_interval`, over the generated images alone.
+        kid: the kernel inception distance, which has no bias.
+        real: number of real images.
+        generated: number of generated images.
+    """
+
+    fid: float
+    interval: Interval
+    kid: KidResult
+    real: int
+    generated: int
+
+    @property
+    def note(self) -> str:
+        """What a reader has to know about the number, or nothing."""
+        few = min(self.real, self.generated)
+        if few >= FEW:
+            return ""
+        return (
+            f"FID is biased with {few} images on one side: compare it only with FID of as many "
+            "images, look at KID, and check novelty, since memorising lowers both."
+        )
+
+
+def compare_features(
+    real: Tensor, generated: Tensor, resamples: int = 200, seed: int = 0
+) -> FidResult:
+    """Return FID, its bootstrap interval and KID of two sets of Inception features.
+
+    Args:
+        real: (n, 2048).
+        generated: (m, 2048).
+        resamples: of the interval.
+        seed: of the interval and of KID's subsets.
+
+    Raises:
+        UsageError: if a side has fewer than two images.
+    """
+    for features, what in ((real, "real"), (generated, "generated")):
+        if len(features) < 2:
+            raise UsageError(
+                f"FID needs two or more images on each side, and there is {len(features)} {what} "
+                "image; measure more."
+            )
+    return FidResult(
+        fid=frechet_distance(real, generated),
+        interval=frechet_interval(real, generated, resamples, seed=seed),
+        kid=kernel_distance(real, generated, seed=seed),
+        real=len(real),
+        generated=len(generated),
+    )

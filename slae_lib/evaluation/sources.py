@@ -1,0 +1,276 @@
+"""Where the images come from that are measured: a generator, a data set, a folder.
+
+All of them give images by their numbers, so that no measurement has to hold all at once.
+"""
+
+import copy
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol, cast
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from slae_lib.checkpoint import generator_facts, load_generator
+from slae_lib.datasets import ImageSet, load_images, to_uint8
+from slae_lib.errors import LabError, UsageError
+from slae_lib.metadata import Mode
+from slae_lib.runs import RunInfo
+from slae_lib.sampling import MODES, _bank_of, _raw_metadata
+
+_AT_ONCE = 32  # images of 256 px that a generator makes in one forward pass
+
+
+class Images(Protocol):
+    """What can be measured; `slae_lib.datasets.ImageSet` is one."""
+
+    @property
+    def name(self) -> str:
+        """What to call them in tables."""
+
+    @property
+    def resolution(self) -> int | None:
+        """Side length of all images; None if each has a size of its own."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, indices: Sequence[int] | Tensor) -> Tensor:
+        """Return the images at ``indices``: uint8 (B, 3, H, W)."""
+
+
+class StoredImages(Images, Protocol):
+    """Images that lie in files, so that what is derived from them can be kept."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One per image."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of names and contents."""
+
+
+class GeneratedImages:
+    """The images of a generator file, drawn when they are asked for.
+
+    Image number i of a seed is the same as in `slae_lib.sampling.sample_images`, up to rounding,
+    whatever else is in its batch.
+
+    Args:
+        file: a generator.safetensors; one with metadata needs the metadata.safetensors beside it.
+        count: how many.
+        seed: of noise and metadata.
+        mode: where metadata comes from, as for `sample_images`.
+        device: where the generator works; the images come back to the CPU.
+
+    Raises:
+        LabError: if a file is missing or damaged, or the picture of ``mode`` cannot be read.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        count: int,
+        seed: int = 0,
+        mode: str = "bank",
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.generator = load_generator(file).to(device)
+        self.config = self.generator.config
+        self.bank = _bank_of(file) if self.config.metadata else None
+        train = json.loads(generator_facts(file).get("train", "{}"))
+        self.scale = train.get("metadata_scale", "standardised")
+        self.name = "generated images"
+        self.seed = seed
+        self.mode = mode
+        self.device = torch.device(device)
+        self._count = count
+        self._row: Tensor | None = None  # (1, C), when one picture gives the metadata of all
+        if self.bank is not None and mode not in MODES:
+            raw = _raw_metadata(Path(mode), self.bank.layer)
+            self._row = self.bank.of_images(raw, self.scale)
+
+    @property
+    def resolution(self) -> int:
+        """Side length of the images."""
+        return self.config.resolution
+
+    def __len__(self) -> int:
+        return self._count
+
+    def first(self, count: int) -> "GeneratedImages":
+        """Return the first ``count`` of these images, or as many more, with the same generator."""
+        other = copy.copy(self)
+        other._count = count
+        return other
+
+    def inputs(self, indices: Sequence[int] | Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return noise (B, noise_dim) and metadata (B, C), or None, of the images at ``indices``.
+
+        On the CPU.
+        """
+        noise, metadata = [], []
+        for index in torch.as_tensor(indices).tolist():
+            # A source of its own for each image, so that image 3 is image 3 in any batch.
+            source = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
+            noise.append(torch.randn(1, self.config.noise_dim, generator=source))
+            if self._row is not None:
+                metadata.append(self._row)
+            elif self.bank is not None:
+                mode = cast(Mode, self.mode)
+                metadata.append(self.bank.sample(1, mode, source, self.scale))
+        return torch.cat(noise), torch.cat(metadata) if metadata else None
+
+    @torch.no_grad()
+    def batch(self, indices: Sequence[int] | Tensor) -> Tensor:
+        """Return the images at ``indices``: uint8 (B, 3, R, R), on the CPU."""
+        images = []
+        # Large images are made a few at a time: 2 at 1024 px, to spare the memory.
+        at_once = max(1, _AT_ONCE * 256**2 // self.resolution**2)
+        for part in torch.as_tensor(indices).split(at_once):
+            noise, metadata = self.inputs(part)
+            if metadata is not None:
+                metadata = metadata.to(self.device)
+            images.append(to_uint8(self.generator(noise.to(self.device), metadata).image).cpu())
+        return torch.cat(images)
+
+
+class FolderImages:
+    """The pictures of a folder at their own sizes, converted to RGB and otherwise untouched.
+
+    This is how `pytorch-fid` reads a folder. Training sees pictures differently: upright, over
+    white, cut to the middle square and resized (`slae_lib.datasets.load_images`).
+
+    Args:
+        data: a folder, or the name of a data set that has been fetched.
+
+    Raises:
+        UsageError: for a data set that has no size of its own because it is drawn.
+        LabError: if there is no folder, or it has fewer than two usable pictures.
+
+    Warns:
+        SkippedPicture: once for every file that cannot be used.
+    """
+
+    resolution = None
+
+    def __init__(self, data: str | Path) -> None:
+        checked = load_images(data, 64)  # finds and checks the files; these pixels are not used
+        if checked.folder is None:
+            raise UsageError(
+                f"{checked.name} is drawn at any size; say at which with --resolution."
+            )
+        self.folder = checked.folder
+        self.name = checked.name
+        self.names = checked.names
+        self.fingerprint = checked.fingerprint
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def batch(self, indices: Sequence[int] | Tensor) -> Tensor:
+        """Return the pictures at ``indices``, which must be of one size: uint8 (B, 3, H, W)."""
+        return torch.stack([self._read(index) for index in torch.as_tensor(indices).tolist()])
+
+    def _read(self, index: int) -> Tensor:
+        path = self.folder / self.names[index]
+        try:
+            with Image.open(path) as picture:
+                pixels = torch.from_numpy(np.array(picture.convert("RGB")))  # (H, W, 3)
+        except Exception as error:  # Pillow has many names for a damaged file
+            raise LabError(
+                f"{path} cannot be read at its own size ({error}); mend it, or give --resolution."
+            ) from error
+        return pixels.permute(2, 0, 1).contiguous()
+
+
+def generator_file(run: Path) -> Path:
+    """Return the generator of a run's folder, or ``run`` itself if it is a file.
+
+    Raises:
+        LabError: if there is none.
+    """
+    file = run / "generator.safetensors" if run.is_dir() else run
+    if not file.is_file():
+        hint = "train it to its end" if (run / "run.json").is_file() else "check the name"
+        raise LabError(
+            f"{file} does not exist, so there is no generator to measure; {hint}, or give --run "
+            "a finished run's folder or a generator.safetensors."
+        )
+    return file
+
+
+def training_images(file: Path, resolution: int, data: str | None = None) -> ImageSet:
+    """Return the images that a generator was trained on.
+
+    Args:
+        file: the generator; the run.json beside it says which data it was.
+        resolution: side length.
+        data: name or folder, in place of what run.json says.
+
+    Raises:
+        LabError: if neither says it, or the data has changed since.
+    """
+    if data is not None:
+        return load_images(data, resolution)
+    if not (file.parent / "run.json").is_file():
+        raise LabError(
+            f"There is no run.json beside {file} that would name its training images; name them "
+            "with --data."
+        )
+    info = RunInfo.load(file.parent)
+    images = load_images(info.data, resolution)
+    if images.fingerprint != info.data_fingerprint:
+        raise LabError(
+            f"{info.data} no longer holds the pictures that {file.parent} was trained on; bring "
+            "them back, or name others with --data."
+        )
+    return images
+
+
+def pick_device(device: str = "auto") -> torch.device:
+    """Return the accelerator if there is one and ``device`` is ``"auto"``, or else the CPU."""
+    if device == "auto" and torch.accelerator.is_available():
+        accelerator = torch.accelerator.current_accelerator()
+        if accelerator is not None:
+            return accelerator
+    return torch.device("cpu")
+
+
+def batches(
+    images: Images, batch_size: int, text: str, progress: bool = True
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield numbers (B,) and images (B, 3, H, W) uint8, behind a progress bar called ``text``."""
+    if images.resolution is None:
+        batch_size = 1  # images of different sizes make no batch
+    with tqdm(desc=text, total=len(images), unit="image", disable=not progress) as bar:
+        for indices in torch.arange(len(images)).split(batch_size):
+            yield indices, images.batch(indices)
+            bar.update(len(indices))
+
+
+@torch.no_grad()
+def extract_features(
+    images: Images,
+    network: Callable[[Tensor], Tensor],
+    batch_size: int,
+    text: str,
+    progress: bool = True,
+) -> Tensor:
+    """Return ``network`` of all images, batch by batch: (N, d) float32 on the CPU.
+
+    Args:
+        images: what to measure.
+        network: uint8 (B, 3, H, W) on the CPU to features (B, d).
+        batch_size: images at a time; changes the memory needed, and the result only by rounding.
+        text: name of the progress bar.
+        progress: show it.
+    """
+    rows = [
+        network(batch).float().cpu() for _, batch in batches(images, batch_size, text, progress)
+    ]
+    return torch.cat(rows)

@@ -1,0 +1,190 @@
+"""Figures of measurements, as pure functions: tensors in, a matplotlib figure out."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from slae_lib.evaluation.novelty import COPY_RATIO, Novelty
+from slae_lib.plotting import (
+    ATTENTION_COLORS,
+    BLUE,
+    GREY,
+    ORANGE,
+    PURPLE,
+    _label_row,
+    _picture,
+    _show,
+)
+
+
+def pairs_figure(
+    samples: Tensor,
+    nearest: Tensor,
+    distances: Sequence[float],
+    *,
+    measure: str,
+    names: Sequence[str] | None = None,
+    copied: Sequence[bool] | None = None,
+    title: str = "Samples and the training images nearest to them",
+    columns: int = 4,
+    attribution: str | None = None,
+) -> Figure:
+    """Draw each sample with its nearest training image and their distance.
+
+    A pair flagged as a copy says so in words, and has a frame.
+
+    Args:
+        samples: uint8 (N, 3, R, R).
+        nearest: uint8 (N, 3, R, R), the nearest training image of each.
+        distances: N numbers, written below each pair.
+        measure: what they are.
+        names: of the nearest training images.
+        copied: which pairs are flagged.
+        title: above the figure.
+        columns: pairs in a row.
+        attribution: who made the training images.
+    """
+    columns = min(columns, len(samples))
+    rows = -(-len(samples) // columns)
+    figure = Figure(figsize=(3.1 * columns, 1.75 * rows + 0.9), layout="constrained")
+    grid = figure.subplots(rows, 2 * columns, squeeze=False)
+    for axis in grid.flat:
+        axis.set_axis_off()
+    for index in range(len(samples)):
+        row, column = divmod(index, columns)
+        left, right = grid[row][2 * column], grid[row][2 * column + 1]
+        flagged = copied is not None and bool(copied[index])
+        for axis, image in ((left, samples[index]), (right, nearest[index])):
+            axis.set_axis_on()
+            _show(axis, _picture(image))
+            if flagged:
+                for spine in axis.spines.values():
+                    spine.set(visible=True, color=ORANGE, linewidth=3)
+        if row == 0:
+            left.set_title("sample", fontsize=9)
+            right.set_title("nearest", fontsize=9)
+        left.set_xlabel(f"{distances[index]:.3f}{' COPY' if flagged else ''}", fontsize=8)
+        if names is not None:
+            right.set_xlabel(_short(names[index]), fontsize=8)
+    figure.suptitle(title)
+    notes = [f"number: {measure}; right: the nearest training image"]
+    figure.supxlabel(
+        "\n".join(notes + ([attribution] if attribution else [])), fontsize=8, color=GREY
+    )
+    return figure
+
+
+def novelty_figure(novelty: Novelty, *, title: str = "How near do samples come?") -> Figure:
+    """Draw the samples' distances to training images against those among training images.
+
+    Above the distance to the nearest, below its ratio to the second nearest: samples left of the
+    dotted line are flagged as copies.
+
+    Args:
+        novelty: what was measured.
+        title: above the figure.
+    """
+    figure = Figure(figsize=(11, 6.4), layout="constrained")
+    axes = figure.subplots(2, 2)
+    for column, found in enumerate((novelty.features, novelty.pixels)):
+        _distribution(axes[0][column], found.distances, found.training)
+        axes[0][column].set_xlabel(f"to the nearest, {found.measure}")
+        _distribution(axes[1][column], found.ratios, found.training_ratios)
+        axes[1][column].set(xlabel="distance to the nearest / to the second nearest", xlim=(0, 1))
+        axes[1][column].axvline(COPY_RATIO, color=GREY, linestyle=":", linewidth=1.2)
+        axes[1][column].annotate(
+            "copy: left of here ",
+            (COPY_RATIO, 0.5),
+            xycoords=("data", "axes fraction"),
+            ha="right",
+            fontsize=8,
+            color=GREY,
+        )
+    copied = int(novelty.copied.sum())
+    figure.suptitle(f"{title} {copied} of {len(novelty.copied)} samples flagged as copies")
+    return figure
+
+
+def reconstruction_figure(
+    targets: Tensor,
+    reconstructions: Tensor,
+    distances: Sequence[float],
+    *,
+    distance_name: str,
+    names: Sequence[str] | None = None,
+    title: str = "Latent back-tracking",
+    attribution: str | None = None,
+) -> Figure:
+    """Draw given images, the generator's best reconstructions and where they differ.
+
+    Args:
+        targets: uint8 (N, 3, R, R), one column each.
+        reconstructions: uint8 (N, 3, R, R).
+        distances: N numbers, written above the columns.
+        distance_name: what they are; always written, since LPIPS and the uncalibrated distance
+            look alike and cannot be compared.
+        names: of the given images.
+        title: above the figure.
+        attribution: who made the given images.
+    """
+    count = len(targets)
+    figure = Figure(figsize=(1.5 * count + 1.8, 5.2), layout="constrained")
+    axes = figure.subplots(3, count, squeeze=False)
+    error = (targets.float() - reconstructions.float()).abs().mean(dim=1)  # (N, R, R)
+    drawn = None
+    for column in range(count):
+        _show(axes[0][column], _picture(targets[column]))
+        axes[0][column].set_title(f"{distances[column]:.3f}", fontsize=10)
+        _show(axes[1][column], _picture(reconstructions[column]))
+        drawn = axes[2][column].imshow(
+            error[column].cpu().numpy(),
+            cmap=ATTENTION_COLORS,
+            vmin=0,
+            vmax=max(1.0, float(error.max())),
+            interpolation="nearest",
+        )
+        axes[2][column].set(xticks=[], yticks=[])
+        if names is not None:
+            axes[2][column].set_xlabel(_short(names[column]), fontsize=8)
+    for row, label in enumerate(("target", "reconstruction", "error")):
+        _label_row(axes[row][0], label)
+    if drawn is not None:
+        bar = figure.colorbar(drawn, ax=list(axes[2]), shrink=0.85, pad=0.01, aspect=12)
+        bar.set_label("mean of |difference|\n(0 to 255)", fontsize=8)
+        bar.ax.tick_params(labelsize=8)
+    mean = sum(distances) / count
+    figure.suptitle(f"{title}: {distance_name}, mean {mean:.3f}")
+    if attribution:
+        figure.supxlabel(attribution, fontsize=8, color=GREY)
+    return figure
+
+
+def _distribution(axis: Axes, samples: Tensor, training: Tensor) -> None:
+    highest = max(float(samples.max()), float(training.max()))
+    edges = [highest * step / 30 for step in range(31)] if highest > 0 else 30
+    for values, label, color, style in (
+        (training, "training images to each other", BLUE, "stepfilled"),
+        (samples, "samples to training images", PURPLE, "step"),
+    ):
+        weights = [1 / len(values)] * len(values)
+        filled = style == "stepfilled"
+        axis.hist(
+            values.tolist(),
+            bins=edges,
+            weights=weights,
+            histtype="stepfilled" if filled else "step",
+            color=color,
+            alpha=0.4 if filled else 1,
+            linewidth=1.8,
+            label=label,
+        )
+    axis.set(ylabel="share", xlim=(0, None))
+    axis.legend(fontsize=8, frameon=False)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def _short(name: str, longest: int = 18) -> str:
+    last = name.rsplit("/", 1)[-1]
+    return last if len(last) <= longest else f"{last[: longest - 1]}…"

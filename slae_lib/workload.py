@@ -1,0 +1,238 @@
+"""The work that `slae_lib.cost` measures, in a process of its own: iterations and images."""
+
+import dataclasses
+import json
+import math
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from slae_lib.augment import augment
+from slae_lib.baselines.stylegan2 import (
+    StyleGAN2Config,
+    StyleGAN2Discriminator,
+    StyleGAN2Generator,
+)
+from slae_lib.baselines.stylegan2_losses import (
+    R1_INTERVAL,
+    discriminator_logistic,
+    generator_logistic,
+    lazy_adam,
+    r1_penalty,
+)
+from slae_lib.blocks import fold_spectral_norm
+from slae_lib.config import ModelConfig, TrainConfig
+from slae_lib.cost import Config, Device, Measurement, inputs, make_generator
+from slae_lib.losses import l1_distance
+from slae_lib.pretrained import PerceptualDistance
+from slae_lib.training.state import TrainingState
+from slae_lib.training.step import Distance, TrainingStep
+
+
+class TrainingWork:
+    """Training iterations of a model on random images.
+
+    Args:
+        config: the networks.
+        batch_size: images in an iteration.
+        device: the accelerator if there is one, or the CPU.
+        reconstruction: the distance of FastGAN's and SLAE's decoders; without effect on StyleGAN2.
+    """
+
+    def __init__(
+        self, config: Config, batch_size: int, device: Device, reconstruction: str
+    ) -> None:
+        accelerator = Accelerator(cpu=device == "cpu")
+        self.device = accelerator.device
+        size = config.resolution
+        self.real = torch.rand(batch_size, 3, size, size, device=self.device) * 2 - 1
+        self.step: Callable[[bool], object]
+        if isinstance(config, StyleGAN2Config):
+            self.lazy_interval: int | None = R1_INTERVAL
+            self.step = _StyleGAN2Step(config, self.real)
+        else:
+            self.lazy_interval = None
+            self.step = _slae_step(config, accelerator, self.real, reconstruction)
+
+    def seconds(self) -> float:
+        """Do one iteration and return its time in seconds.
+
+        Where a penalty is due only now and then, a second iteration pays for its share.
+        """
+        plain = timed(lambda: self.step(False), self.device)
+        if self.lazy_interval is None:
+            return plain
+        lazy = timed(lambda: self.step(True), self.device)
+        return plain + (lazy - plain) / self.lazy_interval
+
+
+def _slae_step(
+    config: ModelConfig, accelerator: Accelerator, real: Tensor, reconstruction: str
+) -> Callable[[bool], object]:
+    train = TrainConfig(batch_size=len(real), samples=1)
+    state = TrainingState(config, train, None)
+    state.average.to(accelerator.device)
+    distance: Distance | None = None
+    if reconstruction == "lpips":
+        distance = untrained_lpips().to(accelerator.device)
+    elif reconstruction == "l1":
+        distance = l1_distance
+    step = TrainingStep(state, train, accelerator, distance)
+    metadata = None
+    if config.metadata:
+        metadata = torch.randn(len(real), config.metadata_dim, device=real.device)
+    return lambda _: step(real, metadata)
+
+
+class _StyleGAN2Step:
+    """StyleGAN2's iteration with DiffAugment and R1, without path length."""
+
+    def __init__(self, config: StyleGAN2Config, real: Tensor) -> None:
+        self.real = real
+        self.generator = StyleGAN2Generator(config).to(real.device)
+        self.discriminator = StyleGAN2Discriminator(config).to(real.device)
+        self.average = torch.optim.swa_utils.AveragedModel(self.generator)
+        self.generator_optimizer = lazy_adam(self.generator.parameters(), interval=None)
+        self.discriminator_optimizer = lazy_adam(
+            self.discriminator.parameters(), interval=R1_INTERVAL
+        )
+
+    def __call__(self, lazy: bool) -> None:
+        noise = torch.randn(len(self.real), self.generator.config.latent_dim).to(self.real.device)
+        fake = augment(self.generator(noise))
+        self.discriminator.requires_grad_(True)
+        real = self.real.detach().requires_grad_(lazy)
+        logits = self.discriminator(augment(real))
+        loss = discriminator_logistic(logits, self.discriminator(fake.detach()))
+        if lazy:
+            loss = loss + R1_INTERVAL * r1_penalty(logits, real)
+        self.discriminator_optimizer.zero_grad()
+        loss.backward()
+        self.discriminator_optimizer.step()
+        self.discriminator.requires_grad_(False)
+        self.generator_optimizer.zero_grad()
+        generator_logistic(self.discriminator(fake)).backward()
+        self.generator_optimizer.step()
+        self.average.update_parameters(self.generator)
+
+
+def untrained_lpips() -> PerceptualDistance:
+    """Return LPIPS with random weights: the cost of the real one, and no download."""
+    import lpips
+
+    with warnings.catch_warnings(), torch.device("meta"):
+        warnings.simplefilter("ignore")  # lpips calls torchvision in an outdated way
+        network = lpips.LPIPS(net="vgg", pretrained=False, pnet_rand=True, verbose=False)
+    network.to_empty(device="cpu")
+    # Not left as the memory happens to be: a CPU is slow with numbers close to zero.
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, 0.0, math.sqrt(2 / parameter[0].numel()))
+    network.scaling_layer.shift.zero_()
+    network.scaling_layer.scale.fill_(1.0)
+    return PerceptualDistance("LPIPS with random weights (for timing alone)", network)
+
+
+def timed(work: Callable[[], object], device: torch.device) -> float:
+    """Return how many seconds ``work`` takes, until the device has really finished it."""
+    _finish(device)
+    start = time.perf_counter()
+    work()
+    _finish(device)
+    return time.perf_counter() - start
+
+
+def _finish(device: torch.device) -> None:
+    if device.type != "cpu":
+        torch.accelerator.synchronize()
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """Return the most memory used so far in bytes, or None where that cannot be known.
+
+    That is the accelerator's memory (CUDA), or the memory of this whole process.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if device.type != "cpu":
+        return None
+    status = Path("/proc/self/status")
+    if status.exists():
+        # Not getrusage: on Linux a child inherits its peak from the process that started it.
+        for line in status.read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
+
+
+def measure(
+    config: Config, batch_size: int, rounds: int, device: Device, reconstruction: str
+) -> Measurement:
+    """Measure sampling, then training, in this process."""
+    place = Accelerator(cpu=device == "cpu").device
+    images = _sampling_seconds(config, rounds, place)
+    sampling_bytes = peak_memory(place)
+    if place.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(place)
+    work = TrainingWork(config, batch_size, device, reconstruction)
+    work.seconds()  # to warm up
+    iterations = [work.seconds() for _ in range(rounds)]
+    if place.type == "cpu":
+        name = f"cpu, {torch.get_num_threads()} threads"
+    else:
+        name = torch.cuda.get_device_name(place) if place.type == "cuda" else place.type
+    return Measurement(
+        device=name,
+        batch_size=batch_size,
+        rounds=rounds,
+        iteration_seconds=statistics.median(iterations),
+        image_seconds=statistics.median(images),
+        training_bytes=peak_memory(place),
+        sampling_bytes=sampling_bytes,
+    )
+
+
+@torch.no_grad()
+def _sampling_seconds(config: Config, rounds: int, device: torch.device) -> list[float]:
+    generator = fold_spectral_norm(make_generator(config)).eval().to(device)
+    batch = inputs(config, 1, device)
+    generator(*batch)  # to warm up
+    return [timed(lambda: generator(*batch), device) for _ in range(rounds)]
+
+
+def pair(
+    configs: tuple[Config, Config], batch_size: int, rounds: int, device: Device, distance: str
+) -> tuple[list[float], list[float]]:
+    """Return the seconds of training iterations of two models, done in turn."""
+    first, second = (TrainingWork(config, batch_size, device, distance) for config in configs)
+    for work in (first, second):
+        work.seconds()  # to warm up
+    pairs = [(first.seconds(), second.seconds()) for _ in range(rounds)]
+    return [a for a, _ in pairs], [b for _, b in pairs]
+
+
+def main() -> None:
+    """Do the job on standard input and print the answer, both JSON, for `slae_lib.cost`."""
+    job = json.load(sys.stdin)
+    kinds: dict[str, type[ModelConfig] | type[StyleGAN2Config]] = {
+        kind.__name__: kind for kind in (ModelConfig, StyleGAN2Config)
+    }
+    configs = [kinds[model.pop("kind")].from_dict(model) for model in job["models"]]
+    terms = job["batch_size"], job["rounds"], job["device"], job["reconstruction"]
+    if job["task"] == "pair":
+        answer: dict[str, Any] = {"seconds": pair((configs[0], configs[1]), *terms)}
+    else:
+        answer = dataclasses.asdict(measure(configs[0], *terms))
+    print(json.dumps(answer))
