@@ -8,8 +8,11 @@ from typing import Any
 
 import click
 
+from slae_lib.cli.cost import cost
 from slae_lib.cli.data import data
 from slae_lib.cli.doctor import doctor
+from slae_lib.cli.evaluate import evaluate
+from slae_lib.cli.fetch import data_fetch
 from slae_lib.cli.metadata import metadata
 from slae_lib.cli.sample import sample
 from slae_lib.cli.train import train
@@ -66,5 +69,6 @@ def main() -> None:
     """Run one of the lab's commands."""
 
 
-for command in (train, sample, data, metadata, doctor):
+data.add_command(data_fetch)
+for command in (train, sample, evaluate, cost, data, metadata, doctor):
     main.add_command(command)
