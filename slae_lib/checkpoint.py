@@ -21,6 +21,7 @@ from slae_lib.generator import Generator
 
 CHECKPOINT_FORMAT = "slae-lab-checkpoint-1"
 GENERATOR_FORMAT = "slae-lab-generator-1"
+_HEADER = "slae_lab"
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -128,8 +129,12 @@ def save_generator(path: Path, generator: Generator, facts: dict[str, str] | Non
         "config": json.dumps(generator.config.to_dict()),
         **(facts or {}),
     }
+    # One key alone: several would stand in another order each time, and the same generator would
+    # not make the same bytes.
     with atomic_write(path) as temporary:
-        _write_safetensors(lambda: save_file(tensors, temporary, metadata=header))
+        _write_safetensors(
+            lambda: save_file(tensors, temporary, metadata={_HEADER: json.dumps(header)})
+        )
 
 
 def _write_safetensors(write: Callable[[], None]) -> None:
@@ -154,7 +159,7 @@ def load_generator(path: Path | str) -> Generator:
         )
     try:
         with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
+            header = _header(file)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise LabError(f"{path} is damaged ({error}); train or download it again.") from None
@@ -169,4 +174,9 @@ def load_generator(path: Path | str) -> Generator:
 def generator_facts(path: Path | str) -> dict[str, str]:
     """Return the header of a generator file: its configuration and how it was made."""
     with safe_open(Path(path), framework="pt") as file:
-        return dict(file.metadata() or {})
+        return _header(file)
+
+
+def _header(file: Any) -> dict[str, str]:
+    header = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
+    return {str(name): str(value) for name, value in header.items()}

@@ -137,8 +137,8 @@ def backtrack(
     """Look for the inputs with which a generator makes given images.
 
     Every restart takes one forward and one backward pass of generator and distance for each image
-    and step. With VGG-16 on two CPU cores that is about a tenth of a second at 64 px, and sixteen
-    times as much at 256.
+    and step. With VGG-16 on two CPU cores that is one to three tenths of a second at 64 px, and
+    sixteen times as much at 256.
 
     Args:
         generator: frozen and in evaluation mode, as `load_generator` gives it; its device counts.

@@ -5,9 +5,12 @@ Pictures of 8 bits, divided by 255, go into the Inception network of FID, which 
 2048 pooled features are compared by `frechet_distance` and `kernel_distance`.
 
 The convention of the few-shot papers: 5,000 generated images against the whole training set if
-it has fewer than 1,000 images. With 100 real images FID is biased upwards, so it can be compared
-only between equal numbers of images, and a generator that has memorised the training images gets
-the best FID of all: see `slae_lib.evaluation.novelty`.
+it has fewer than 1,000 images. On two CPU cores that takes about half an hour; with fewer images
+FID is larger and has to be compared with FID of as many.
+
+With 100 real images FID is biased upwards, so it can be compared only between equal numbers of
+images; and a generator that has memorised the training images gets the best FID of all: see
+`slae_lib.evaluation.novelty`.
 
 Source: Heusel et al. (2017); the code of `pytorch-fid` 0.3.0 is the reference.
 """
@@ -24,9 +27,6 @@ from slae_lib.evaluation.intervals import Interval
 from slae_lib.evaluation.kid import KidResult, kernel_distance
 from slae_lib.evaluation.sources import Images, StoredImages, extract_features
 from slae_lib.pretrained import checksum, fid_inception
-
-GENERATED_IMAGES = 5000
-"""How many generated images are measured where nothing else is said, as in the papers."""
 
 FEW = 2048
 """With fewer images than features the bias of FID is large."""
