@@ -1,6 +1,8 @@
 """Images from a finished generator."""
 
+import copy
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast, get_args
 
@@ -16,9 +18,93 @@ from slae_lib.metadata import RESOLUTION, MetadataBank, MetadataExtractor, Mode
 from slae_lib.runs import image_grid
 
 MODES = get_args(Mode)
+_AT_ONCE = 32  # images of 256 px that a generator makes in one forward pass
 
 
-@torch.no_grad()
+class GeneratedImages:
+    """The images of a generator file, drawn when they are asked for.
+
+    Image number i of a seed is the same, up to rounding, whatever else is in its batch.
+
+    Args:
+        file: a generator.safetensors; one with metadata needs the metadata.safetensors beside it.
+        count: how many.
+        seed: of noise and metadata.
+        mode: where metadata comes from, as for `sample_images`.
+        device: where the generator works; the images come back to the CPU.
+
+    Raises:
+        LabError: if a file is missing or damaged, or the picture of ``mode`` cannot be read.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        count: int,
+        seed: int = 0,
+        mode: str = "bank",
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.generator = load_generator(file).to(device)
+        self.config = self.generator.config
+        self.bank = bank_beside(file) if self.config.metadata else None
+        train = json.loads(generator_facts(file).get("train", "{}"))
+        self.scale = train.get("metadata_scale", "standardised")
+        self.name = "generated images"
+        self.seed = seed
+        self.mode = mode
+        self.device = torch.device(device)
+        self._count = count
+        self._row: Tensor | None = None  # (1, C), when one picture gives the metadata of all
+        if self.bank is not None and mode not in MODES:
+            raw = metadata_of_picture(Path(mode), self.bank.layer)
+            self._row = self.bank.of_images(raw, self.scale)
+
+    @property
+    def resolution(self) -> int:
+        """Side length of the images."""
+        return self.config.resolution
+
+    def __len__(self) -> int:
+        return self._count
+
+    def first(self, count: int) -> "GeneratedImages":
+        """Return the first ``count`` of these images, or as many more, with the same generator."""
+        other = copy.copy(self)
+        other._count = count
+        return other
+
+    def inputs(self, indices: Sequence[int] | Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return noise (B, noise_dim) and metadata (B, C), or None, of the images at ``indices``.
+
+        On the CPU.
+        """
+        noise, metadata = [], []
+        for index in torch.as_tensor(indices).tolist():
+            # A source of its own for each image, so that image 3 is image 3 in any batch.
+            source = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
+            noise.append(torch.randn(1, self.config.noise_dim, generator=source))
+            if self._row is not None:
+                metadata.append(self._row)
+            elif self.bank is not None:
+                mode = cast(Mode, self.mode)
+                metadata.append(self.bank.sample(1, mode, source, self.scale))
+        return torch.cat(noise), torch.cat(metadata) if metadata else None
+
+    @torch.no_grad()
+    def batch(self, indices: Sequence[int] | Tensor) -> Tensor:
+        """Return the images at ``indices``: uint8 (B, 3, R, R), on the CPU."""
+        images = []
+        # Large images are made a few at a time: 2 at 1024 px, to spare the memory.
+        at_once = max(1, _AT_ONCE * 256**2 // self.resolution**2)
+        for part in torch.as_tensor(indices).split(at_once):
+            noise, metadata = self.inputs(part)
+            if metadata is not None:
+                metadata = metadata.to(self.device)
+            images.append(to_uint8(self.generator(noise.to(self.device), metadata).image).cpu())
+        return torch.cat(images)
+
+
 def sample_images(file: Path, count: int, seed: int = 0, mode: str = "bank") -> Tensor:
     """Draw images from a generator.
 
@@ -38,25 +124,9 @@ def sample_images(file: Path, count: int, seed: int = 0, mode: str = "bank") -> 
     Raises:
         LabError: if a file is missing or damaged, or the picture cannot be read.
     """
-    generator = load_generator(file)
-    config = generator.config
-    bank = _bank_of(file) if config.metadata else None
-    scale = json.loads(generator_facts(file).get("train", "{}")).get(
-        "metadata_scale", "standardised"
-    )
-    row = None
-    if bank is not None and mode not in MODES:
-        row = bank.of_images(_raw_metadata(Path(mode), bank.layer), scale)  # (1, C)
-    images = []
-    for index in range(count):
-        # A source of its own for each image, so that image 3 is image 3 in any batch.
-        source = torch.Generator().manual_seed(seed * 1_000_003 + index)
-        noise = torch.randn(1, config.noise_dim, generator=source)
-        metadata = row
-        if bank is not None and row is None:
-            metadata = bank.sample(1, mode=cast(Mode, mode), generator=source, scale=scale)
-        images.append(to_uint8(generator(noise, metadata).image))
-    return torch.cat(images)
+    images = GeneratedImages(file, count, seed, mode)
+    # One by one, so that an image does not depend by a rounding on how many are drawn.
+    return torch.cat([images.batch([index]) for index in range(count)])
 
 
 def save_images(images: Tensor, sheet: Path, each: Path | None = None) -> list[Path]:
@@ -83,7 +153,12 @@ def save_images(images: Tensor, sheet: Path, each: Path | None = None) -> list[P
     return [sheet, each]
 
 
-def _bank_of(file: Path) -> MetadataBank:
+def bank_beside(file: Path) -> MetadataBank:
+    """Return the metadata bank in the folder of the generator ``file``.
+
+    Raises:
+        LabError: if it is missing or damaged.
+    """
     path = file.parent / "metadata.safetensors"
     if not path.exists():
         raise LabError(
@@ -92,7 +167,12 @@ def _bank_of(file: Path) -> MetadataBank:
     return MetadataBank.load(path)
 
 
-def _raw_metadata(picture: Path, layer: str) -> Tensor:
+def metadata_of_picture(picture: Path, layer: str) -> Tensor:
+    """Return the metadata of a picture file, as measured: (1, C).
+
+    Raises:
+        LabError: if it cannot be read.
+    """
     if not picture.is_file():
         raise UsageError(
             f"--metadata {picture} is neither {', '.join(MODES)} nor a picture file that exists."

@@ -26,7 +26,8 @@ from slae_lib.evaluation.novelty import (
     neighbours_of_features,
     neighbours_of_pixels,
 )
-from slae_lib.evaluation.sources import FolderImages, GeneratedImages
+from slae_lib.evaluation.sources import FolderImages
+from slae_lib.sampling import GeneratedImages
 
 __all__ = [
     "Backtracking",

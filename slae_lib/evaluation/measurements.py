@@ -26,14 +26,14 @@ from slae_lib.evaluation.novelty import VggFeatures, measure_novelty
 from slae_lib.evaluation.report import Report
 from slae_lib.evaluation.sources import (
     FolderImages,
-    GeneratedImages,
     generator_file,
     pick_device,
     training_images,
 )
 from slae_lib.files import atomic_write
-from slae_lib.plotting_evaluation import novelty_figure, pairs_figure, reconstruction_figure
+from slae_lib.plotting.evaluation import novelty_figure, pairs_figure, reconstruction_figure
 from slae_lib.pretrained import MissingWeightsError
+from slae_lib.sampling import GeneratedImages
 
 SHOWN_PAIRS = 16
 

@@ -3,11 +3,9 @@
 All of them give images by their numbers, so that no measurement has to hold all at once.
 """
 
-import copy
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,14 +13,9 @@ from PIL import Image
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from slae_lib.checkpoint import generator_facts, load_generator
-from slae_lib.datasets import ImageSet, load_images, to_uint8
+from slae_lib.datasets import ImageSet, load_images
 from slae_lib.errors import LabError, UsageError
-from slae_lib.metadata import Mode
 from slae_lib.runs import RunInfo
-from slae_lib.sampling import MODES, _bank_of, _raw_metadata
-
-_AT_ONCE = 32  # images of 256 px that a generator makes in one forward pass
 
 
 class Images(Protocol):
@@ -52,91 +45,6 @@ class StoredImages(Images, Protocol):
     @property
     def fingerprint(self) -> str:
         """Of names and contents."""
-
-
-class GeneratedImages:
-    """The images of a generator file, drawn when they are asked for.
-
-    Image number i of a seed is the same as in `slae_lib.sampling.sample_images`, up to rounding,
-    whatever else is in its batch.
-
-    Args:
-        file: a generator.safetensors; one with metadata needs the metadata.safetensors beside it.
-        count: how many.
-        seed: of noise and metadata.
-        mode: where metadata comes from, as for `sample_images`.
-        device: where the generator works; the images come back to the CPU.
-
-    Raises:
-        LabError: if a file is missing or damaged, or the picture of ``mode`` cannot be read.
-    """
-
-    def __init__(
-        self,
-        file: Path,
-        count: int,
-        seed: int = 0,
-        mode: str = "bank",
-        device: torch.device | str = "cpu",
-    ) -> None:
-        self.generator = load_generator(file).to(device)
-        self.config = self.generator.config
-        self.bank = _bank_of(file) if self.config.metadata else None
-        train = json.loads(generator_facts(file).get("train", "{}"))
-        self.scale = train.get("metadata_scale", "standardised")
-        self.name = "generated images"
-        self.seed = seed
-        self.mode = mode
-        self.device = torch.device(device)
-        self._count = count
-        self._row: Tensor | None = None  # (1, C), when one picture gives the metadata of all
-        if self.bank is not None and mode not in MODES:
-            raw = _raw_metadata(Path(mode), self.bank.layer)
-            self._row = self.bank.of_images(raw, self.scale)
-
-    @property
-    def resolution(self) -> int:
-        """Side length of the images."""
-        return self.config.resolution
-
-    def __len__(self) -> int:
-        return self._count
-
-    def first(self, count: int) -> "GeneratedImages":
-        """Return the first ``count`` of these images, or as many more, with the same generator."""
-        other = copy.copy(self)
-        other._count = count
-        return other
-
-    def inputs(self, indices: Sequence[int] | Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return noise (B, noise_dim) and metadata (B, C), or None, of the images at ``indices``.
-
-        On the CPU.
-        """
-        noise, metadata = [], []
-        for index in torch.as_tensor(indices).tolist():
-            # A source of its own for each image, so that image 3 is image 3 in any batch.
-            source = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
-            noise.append(torch.randn(1, self.config.noise_dim, generator=source))
-            if self._row is not None:
-                metadata.append(self._row)
-            elif self.bank is not None:
-                mode = cast(Mode, self.mode)
-                metadata.append(self.bank.sample(1, mode, source, self.scale))
-        return torch.cat(noise), torch.cat(metadata) if metadata else None
-
-    @torch.no_grad()
-    def batch(self, indices: Sequence[int] | Tensor) -> Tensor:
-        """Return the images at ``indices``: uint8 (B, 3, R, R), on the CPU."""
-        images = []
-        # Large images are made a few at a time: 2 at 1024 px, to spare the memory.
-        at_once = max(1, _AT_ONCE * 256**2 // self.resolution**2)
-        for part in torch.as_tensor(indices).split(at_once):
-            noise, metadata = self.inputs(part)
-            if metadata is not None:
-                metadata = metadata.to(self.device)
-            images.append(to_uint8(self.generator(noise.to(self.device), metadata).image).cpu())
-        return torch.cat(images)
 
 
 class FolderImages:

@@ -7,15 +7,15 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from slae_lib.evaluation.novelty import COPY_RATIO, Novelty
-from slae_lib.plotting import (
+from slae_lib.plotting.base import (
     ATTENTION_COLORS,
     BLUE,
     GREY,
     ORANGE,
     PURPLE,
-    _label_row,
-    _picture,
-    _show,
+    label_row,
+    show,
+    to_pixels,
 )
 
 
@@ -58,7 +58,7 @@ def pairs_figure(
         flagged = copied is not None and bool(copied[index])
         for axis, image in ((left, samples[index]), (right, nearest[index])):
             axis.set_axis_on()
-            _show(axis, _picture(image))
+            show(axis, to_pixels(image))
             if flagged:
                 for spine in axis.spines.values():
                     spine.set(visible=True, color=ORANGE, linewidth=3)
@@ -135,9 +135,9 @@ def reconstruction_figure(
     error = (targets.float() - reconstructions.float()).abs().mean(dim=1)  # (N, R, R)
     drawn = None
     for column in range(count):
-        _show(axes[0][column], _picture(targets[column]))
+        show(axes[0][column], to_pixels(targets[column]))
         axes[0][column].set_title(f"{distances[column]:.3f}", fontsize=10)
-        _show(axes[1][column], _picture(reconstructions[column]))
+        show(axes[1][column], to_pixels(reconstructions[column]))
         drawn = axes[2][column].imshow(
             error[column].cpu().numpy(),
             cmap=ATTENTION_COLORS,
@@ -149,7 +149,7 @@ def reconstruction_figure(
         if names is not None:
             axes[2][column].set_xlabel(_short(names[column]), fontsize=8)
     for row, label in enumerate(("target", "reconstruction", "error")):
-        _label_row(axes[row][0], label)
+        label_row(axes[row][0], label)
     if drawn is not None:
         bar = figure.colorbar(drawn, ax=list(axes[2]), shrink=0.85, pad=0.01, aspect=12)
         bar.set_label("mean of |difference|\n(0 to 255)", fontsize=8)

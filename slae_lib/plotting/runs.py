@@ -1,24 +1,26 @@
-"""Figures as pure functions: tensors in, a matplotlib figure out.
-
-Nothing here touches files, random numbers or matplotlib's global state.
-"""
+"""Figures of a training run."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import torch.nn.functional as F
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-# Okabe and Ito's colours, distinct for colour-blind readers, and never red against green.
-BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#6E6E6E"
-ATTENTION_COLORS = "magma"
-
-Pixels = npt.NDArray[np.uint8]
+from slae_lib.plotting.base import (
+    ATTENTION_COLORS,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    label_row,
+    new_figure,
+    sheet,
+    show,
+    to_pixels,
+)
 
 
 def samples_figure(
@@ -41,10 +43,10 @@ def samples_figure(
         attribution: who made the real images, shown below them.
     """
     columns = math.ceil(math.sqrt(len(samples)))
-    figure = _figure(12, 6.8)
+    figure = new_figure(12, 6.8)
     left, right = figure.subplots(1, 2)
-    _show(left, _sheet(samples, columns), title)
-    _show(right, _sheet(real[: len(samples)], columns), real_title)
+    show(left, sheet(samples, columns), title)
+    show(right, sheet(real[: len(samples)], columns), real_title)
     notes = [note for note in (caption, attribution) if note]
     figure.supxlabel("\n".join(notes), fontsize=9, color=GREY)
     return figure
@@ -66,18 +68,18 @@ def attention_figure(
     """
     count = len(images)
     rows = 1 + len(attention)
-    figure = _figure(1.45 * count + 1.6, 1.55 * rows + 0.9)
+    figure = new_figure(1.45 * count + 1.6, 1.55 * rows + 0.9)
     axes = figure.subplots(rows, count, squeeze=False)
     for column in range(count):
-        _show(axes[0][column], _picture(images[column]))
-    _label_row(axes[0][0], "generated\nimage")
+        show(axes[0][column], to_pixels(images[column]))
+    label_row(axes[0][0], "generated\nimage")
     for row, (name, maps) in enumerate(attention.items(), start=1):
         low, high = float(maps[:count].min()), float(maps[:count].max())
         drawn = None
         for column in range(count):
             axis = axes[row][column]
             grey = images[column].float().mean(dim=0)
-            _show(axis, grey.numpy(), cmap="gray", vmin=0, vmax=255)
+            show(axis, grey.numpy(), cmap="gray", vmin=0, vmax=255)
             side = images.shape[-1]
             drawn = axis.imshow(
                 maps[column, 0].numpy(),
@@ -89,7 +91,7 @@ def attention_figure(
                 interpolation="nearest",
             )
         size = f"{maps.shape[-2]}x{maps.shape[-1]}"
-        _label_row(axes[row][0], f"link {name.replace('->', ' → ')}\nmap {size}")
+        label_row(axes[row][0], f"link {name.replace('->', ' → ')}\nmap {size}")
         assert drawn is not None
         bar = figure.colorbar(drawn, ax=list(axes[row]), shrink=0.85, pad=0.01, aspect=12)
         if bar.solids is not None:
@@ -109,7 +111,7 @@ def history_figure(rows: Sequence[Mapping[str, Any]], *, title: str) -> Figure:
         rows: lines of ``metrics.csv``.
         title: above the figure.
     """
-    figure = _figure(12, 4.2)
+    figure = new_figure(12, 4.2)
     losses, logits, diversity = figure.subplots(1, 3)
     x = [row["iteration"] for row in rows]
 
@@ -167,47 +169,8 @@ def progress_figure(
     axes = figure.subplots(rows, len(iterations), squeeze=False)
     for column, iteration in enumerate(iterations):
         for row in range(rows):
-            _show(axes[row][column], _picture(grids[iteration][row]))
+            show(axes[row][column], to_pixels(grids[iteration][row]))
         axes[0][column].set_title(f"{iteration:,}", fontsize=9)
     figure.suptitle(title)
     figure.supxlabel("iterations; each row is one noise vector", fontsize=9, color=GREY)
     return figure
-
-
-def _figure(width: float, height: float) -> Figure:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    engine = figure.get_layout_engine()
-    assert engine is not None
-    engine.set(w_pad=0.08, h_pad=0.08)  # type: ignore[call-arg]  # inches of air at the edges
-    return figure
-
-
-def _picture(image: Tensor) -> Pixels:
-    return np.asarray(image.permute(1, 2, 0).cpu().numpy(), dtype=np.uint8)
-
-
-def _sheet(images: Tensor, columns: int) -> Pixels:
-    count, _, side, _ = images.shape
-    rows = math.ceil(count / columns)
-    padded = F.pad(images, (1, 1, 1, 1), value=255)  # (N, 3, R + 2, R + 2)
-    blank = rows * columns - count
-    if blank:
-        padded = F.pad(padded, (0, 0, 0, 0, 0, 0, 0, blank), value=255)
-    sheet = padded.reshape(rows, columns, 3, side + 2, side + 2).permute(0, 3, 1, 4, 2)
-    return np.asarray(
-        sheet.reshape(rows * (side + 2), columns * (side + 2), 3).cpu().numpy(), dtype=np.uint8
-    )
-
-
-def _show(axis: Axes, picture: Any, title: str = "", **options: Any) -> None:
-    axis.imshow(picture, interpolation="nearest", **options)
-    axis.set_xticks([])
-    axis.set_yticks([])
-    for spine in axis.spines.values():
-        spine.set_visible(False)
-    if title:
-        axis.set_title(title, fontsize=12)
-
-
-def _label_row(axis: Axes, text: str) -> None:
-    axis.set_ylabel(text, fontsize=10, rotation=0, ha="right", va="center", labelpad=8)

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from slae_lib.evaluation import Neighbours, Novelty
 from slae_lib.evaluation.novelty import COPY_RATIO
-from slae_lib.plotting_evaluation import novelty_figure, pairs_figure, reconstruction_figure
+from slae_lib.plotting.evaluation import novelty_figure, pairs_figure, reconstruction_figure
 
 
 def words(figure: Figure) -> str:

@@ -1,0 +1,61 @@
+"""What all figures share: colours, layout, and how an image becomes pixels."""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch.nn.functional as F
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+# Okabe and Ito's colours, distinct for colour-blind readers, and never red against green.
+BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#6E6E6E"
+ATTENTION_COLORS = "magma"
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of ``width`` times ``height`` inches, its parts laid out for us."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.set(w_pad=0.08, h_pad=0.08)  # type: ignore[call-arg]  # inches of air at the edges
+    return figure
+
+
+def to_pixels(image: Tensor) -> Pixels:
+    """Turn an image, uint8 (3, H, W), into what matplotlib draws: (H, W, 3)."""
+    return np.asarray(image.permute(1, 2, 0).cpu().numpy(), dtype=np.uint8)
+
+
+def sheet(images: Tensor, columns: int) -> Pixels:
+    """Put images, uint8 (N, 3, R, R), side by side in ``columns``: one picture (H, W, 3)."""
+    count, _, side, _ = images.shape
+    rows = math.ceil(count / columns)
+    padded = F.pad(images, (1, 1, 1, 1), value=255)  # (N, 3, R + 2, R + 2)
+    blank = rows * columns - count
+    if blank:
+        padded = F.pad(padded, (0, 0, 0, 0, 0, 0, 0, blank), value=255)
+    sheet = padded.reshape(rows, columns, 3, side + 2, side + 2).permute(0, 3, 1, 4, 2)
+    return np.asarray(
+        sheet.reshape(rows * (side + 2), columns * (side + 2), 3).cpu().numpy(), dtype=np.uint8
+    )
+
+
+def show(axis: Axes, picture: Any, title: str = "", **options: Any) -> None:
+    """Draw a picture (H, W, 3) or a map (H, W) without axes; ``options`` go to ``imshow``."""
+    axis.imshow(picture, interpolation="nearest", **options)
+    axis.set_xticks([])
+    axis.set_yticks([])
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+    if title:
+        axis.set_title(title, fontsize=12)
+
+
+def label_row(axis: Axes, text: str) -> None:
+    """Write what a row shows to the left of its first picture."""
+    axis.set_ylabel(text, fontsize=10, rotation=0, ha="right", va="center", labelpad=8)
