@@ -14,10 +14,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from slae_lib.blocks import fold_spectral_norm
-from slae_lib.config import ModelConfig
 from slae_lib.errors import LabError
 from slae_lib.files import atomic_write
-from slae_lib.generator import Generator
+from slae_lib.models import AnyGenerator, make_generator, model_from_dict, model_to_dict
 
 CHECKPOINT_FORMAT = "slae-lab-checkpoint-1"
 GENERATOR_FORMAT = "slae-lab-generator-1"
@@ -112,7 +111,9 @@ def load_into(module: nn.Module, state: dict[str, torch.Tensor], path: Path, wha
         ) from None
 
 
-def save_generator(path: Path, generator: Generator, facts: dict[str, str] | None = None) -> None:
+def save_generator(
+    path: Path, generator: AnyGenerator, facts: dict[str, str] | None = None
+) -> None:
     """Write a generator for sampling as one safetensors file with its configuration inside.
 
     The spectral norms are folded into the weights, in place: train no further with ``generator``.
@@ -126,7 +127,7 @@ def save_generator(path: Path, generator: Generator, facts: dict[str, str] | Non
     tensors = {name: value.contiguous().cpu() for name, value in generator.state_dict().items()}
     header = {
         "format": GENERATOR_FORMAT,
-        "config": json.dumps(generator.config.to_dict()),
+        "config": json.dumps(model_to_dict(generator.config)),
         **(facts or {}),
     }
     # One key alone: several would stand in another order each time, and the same generator would
@@ -146,7 +147,7 @@ def _write_safetensors(write: Callable[[], None]) -> None:
         raise OSError(number, str(error)) from error
 
 
-def load_generator(path: Path | str) -> Generator:
+def load_generator(path: Path | str) -> AnyGenerator:
     """Return the generator that `save_generator` wrote, on the CPU, ready to sample from.
 
     Raises:
@@ -165,7 +166,7 @@ def load_generator(path: Path | str) -> Generator:
         raise LabError(f"{path} is damaged ({error}); train or download it again.") from None
     if header.get("format") != GENERATOR_FORMAT:
         raise LabError(f"{path} is not a generator of this lab ({GENERATOR_FORMAT}).")
-    generator = Generator(ModelConfig.from_dict(json.loads(header["config"])))
+    generator = make_generator(model_from_dict(json.loads(header["config"])))
     fold_spectral_norm(generator)
     load_into(generator, tensors, path, "generator")
     return generator.eval().requires_grad_(False)

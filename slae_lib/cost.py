@@ -16,43 +16,36 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from slae_lib.baselines.stylegan2 import (
-    StyleGAN2Config,
-    StyleGAN2Discriminator,
-    StyleGAN2Generator,
-)
+from slae_lib.baselines.stylegan2_config import StyleGAN2Config
 from slae_lib.blocks import fold_spectral_norm
 from slae_lib.config import ModelConfig
-from slae_lib.discriminator import Discriminator
 from slae_lib.errors import LabError, UsageError
-from slae_lib.generator import Generator
+from slae_lib.models import AnyConfig, make_discriminator, make_generator, model_to_dict
 
-Config = ModelConfig | StyleGAN2Config
 Device = Literal["auto", "cpu"]
 Distance = Literal["lpips", "l1", "none"]
 
 
-def _fastgan(resolution: Any, width: int) -> Config:
+def _fastgan(resolution: Any, width: int) -> AnyConfig:
     return ModelConfig(resolution=resolution, width=width, skip="sle", metadata=False)
 
 
-def _slae_without_metadata(resolution: Any, width: int) -> Config:
+def _slae_without_metadata(resolution: Any, width: int) -> AnyConfig:
     return ModelConfig(resolution=resolution, width=width, skip="slae", metadata=False)
 
 
-def _slae(resolution: Any, width: int) -> Config:
+def _slae(resolution: Any, width: int) -> AnyConfig:
     return ModelConfig(resolution=resolution, width=width, skip="slae", metadata=True)
 
 
-def _stylegan2(resolution: Any, width: int) -> Config:
-    # Config F at the other models' full width of 64, and as much narrower as they are.
+def _stylegan2(resolution: Any, width: int) -> AnyConfig:
+    # AnyConfig F at the other models' full width of 64, and as much narrower as they are.
     return StyleGAN2Config(resolution=resolution, channel_base=512 * width, channel_max=8 * width)
 
 
-MODELS: dict[str, Callable[[Any, int], Config]] = {
+MODELS: dict[str, Callable[[Any, int], AnyConfig]] = {
     "fastgan": _fastgan,
     "slae-no-metadata": _slae_without_metadata,
     "slae": _slae,
@@ -117,19 +110,9 @@ class PairedTime:
     seconds: tuple[float, float]
 
 
-def make_generator(config: Config) -> nn.Module:
-    """Return the generator of ``config``."""
-    return StyleGAN2Generator(config) if isinstance(config, StyleGAN2Config) else Generator(config)
-
-
-def make_discriminator(config: Config) -> nn.Module:
-    """Return the discriminator of ``config``."""
-    if isinstance(config, StyleGAN2Config):
-        return StyleGAN2Discriminator(config)
-    return Discriminator(config)
-
-
-def inputs(config: Config, batch_size: int, device: torch.device | str) -> tuple[torch.Tensor, ...]:
+def inputs(
+    config: AnyConfig, batch_size: int, device: torch.device | str
+) -> tuple[torch.Tensor, ...]:
     """Return random inputs for the generator: noise, and metadata if it takes any."""
     noise = torch.randn(batch_size, config.noise_dim, device=device)
     if isinstance(config, ModelConfig) and config.metadata:
@@ -138,7 +121,7 @@ def inputs(config: Config, batch_size: int, device: torch.device | str) -> tuple
 
 
 @functools.cache
-def count(config: Config) -> Counts:
+def count(config: AnyConfig) -> Counts:
     """Count parameters and the multiplications of one generated image, without computing it."""
     # On "meta" nothing is computed. With spectral norm that is slower than computing it.
     place = "meta" if isinstance(config, StyleGAN2Config) else "cpu"
@@ -158,7 +141,7 @@ def count(config: Config) -> Counts:
 
 
 def measure(
-    config: Config,
+    config: AnyConfig,
     *,
     batch_size: int | None = None,
     rounds: int = 3,
@@ -184,8 +167,8 @@ def measure(
 
 
 def paired_step_time(
-    model_a: Config,
-    model_b: Config,
+    model_a: AnyConfig,
+    model_b: AnyConfig,
     rounds: int = 10,
     *,
     batch_size: int | None = None,
@@ -218,7 +201,7 @@ def paired_step_time(
 
 def _in_a_process(
     task: str,
-    configs: tuple[Config, ...],
+    configs: tuple[AnyConfig, ...],
     batch_size: int | None,
     rounds: int,
     device: Device,
@@ -233,7 +216,7 @@ def _in_a_process(
         raise UsageError(f"rounds is {rounds}; it has to be 1 or more.")
     job = {
         "task": task,
-        "models": [{"kind": type(config).__name__, **config.to_dict()} for config in configs],
+        "models": [model_to_dict(config) for config in configs],
         "batch_size": batch_size,
         "rounds": rounds,
         "device": device,

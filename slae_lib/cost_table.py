@@ -5,7 +5,8 @@ import itertools
 from dataclasses import dataclass
 from typing import Any
 
-from slae_lib.cost import Config, Counts, Measurement
+from slae_lib.cost import Counts, Measurement
+from slae_lib.models import AnyConfig
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,7 @@ class Row:
     """One row of table 1."""
 
     model: str
-    config: Config
+    config: AnyConfig
     counts: Counts
     measurement: Measurement | None = None
 

@@ -1,11 +1,13 @@
 """The four pictures of a finished run."""
 
+import math
 from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
 
 from slae_lib.checkpoint import load_generator
+from slae_lib.config import ModelConfig
 from slae_lib.datasets import ImageSet, to_uint8
 from slae_lib.files import atomic_write
 from slae_lib.metadata import MetadataBank
@@ -48,7 +50,7 @@ def write_gallery(run: Path, images: ImageSet) -> list[tuple[Path, str]]:
             "generated images beside real ones",
         )
     ]
-    if info.model.skip == "slae":
+    if isinstance(info.model, ModelConfig) and info.model.skip == "slae":
         generated, attention = _attention(run, info)
         pictures.append(
             (
@@ -63,7 +65,11 @@ def write_gallery(run: Path, images: ImageSet) -> list[tuple[Path, str]]:
             )
         )
     pictures += [
-        ("history.png", history_figure(rows, title=f"Training on {name}"), "losses over time"),
+        (
+            "history.png",
+            history_figure(rows, title=f"Training on {name}", blind=_blind(info)),
+            "losses over time",
+        ),
         (
             "progress.png",
             progress_figure(grids, title="The same noise while the generator learns"),
@@ -91,6 +97,11 @@ def _attention(run: Path, info: RunInfo) -> tuple[torch.Tensor, dict[str, torch.
         )
     output = generator(noise, metadata, return_attention=True)
     return to_uint8(output.image), output.attention
+
+
+def _blind(info: RunInfo) -> float:
+    """Return the loss of a discriminator whose logits are all 0."""
+    return 2.0 if isinstance(info.model, ModelConfig) else 2 * math.log(2)
 
 
 def _spread(images: ImageSet, count: int) -> torch.Tensor:

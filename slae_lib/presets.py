@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from slae_lib.baselines.stylegan2_config import NARROW, StyleGAN2Config, StyleGAN2TrainConfig
 from slae_lib.config import ModelConfig, TrainConfig
 
 
@@ -16,7 +17,7 @@ class Preset:
     """
 
     title: str
-    model: ModelConfig
+    model: ModelConfig | StyleGAN2Config
     train: TrainConfig
 
 
@@ -70,5 +71,25 @@ PRESETS: dict[str, Preset] = {
         "the paper's setting at 1024 px, for a GPU with 16 GB or more",
         ModelConfig(resolution=1024),
         TrainConfig(samples=16),
+    ),
+    # The comparison system. A high R1 weight is for high resolutions; 64 px need little.
+    "stylegan2-cpu": Preset(
+        "StyleGAN2, narrow, at 64 px on a CPU: to compare with cpu-demo",
+        NARROW,
+        StyleGAN2TrainConfig(
+            iterations=700,
+            ema_decay=0.985,
+            augment="translation",
+            r1_gamma=1.0,
+            device="cpu",
+            log_every=10,
+            sample_every=70,
+            checkpoint_every=350,
+        ),
+    ),
+    "stylegan2-256": Preset(
+        "StyleGAN2, config F, at 256 px, for a GPU with 16 GB or more",
+        StyleGAN2Config(resolution=256),
+        StyleGAN2TrainConfig(samples=25),
     ),
 }

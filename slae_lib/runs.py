@@ -21,18 +21,20 @@ from PIL import Image
 from torch import Tensor
 
 from slae_lib.checkpoint import list_checkpoints
-from slae_lib.config import ModelConfig, TrainConfig
+from slae_lib.config import TrainConfig
 from slae_lib.errors import LabError, UsageError
 from slae_lib.files import atomic_write, write_error
+from slae_lib.models import AnyConfig, model_from_dict, model_to_dict, train_from_dict
 
 METRICS = (
     "iteration",
     "images",
     "seconds",
     "images_per_second",
-    "discriminator_hinge",
-    "reconstruction",
+    "discriminator",
     "generator",
+    "reconstruction",
+    "penalty",
     "real_logits",
     "fake_logits",
     "diversity",
@@ -51,7 +53,7 @@ class RunInfo:
         versions: of the lab, Python and PyTorch that started the run.
     """
 
-    model: ModelConfig
+    model: AnyConfig
     train: TrainConfig
     data: str
     data_fingerprint: str
@@ -65,7 +67,7 @@ class RunInfo:
         """
         values = {
             "format": "slae-lab-run-1",
-            "model": self.model.to_dict(),
+            "model": model_to_dict(self.model),
             "train": self.train.to_dict(),
             "data": self.data,
             "data_fingerprint": self.data_fingerprint,
@@ -86,9 +88,10 @@ class RunInfo:
             values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             if values.get("format") != "slae-lab-run-1":
                 raise ValueError("another format")
+            model = model_from_dict(values["model"])
             return cls(
-                model=ModelConfig.from_dict(values["model"]),
-                train=TrainConfig.from_dict(values["train"]),
+                model=model,
+                train=train_from_dict(values["train"], model),
                 data=values["data"],
                 data_fingerprint=values["data_fingerprint"],
                 versions=values["versions"],

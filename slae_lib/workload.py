@@ -15,26 +15,16 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from slae_lib.augment import augment
-from slae_lib.baselines.stylegan2 import (
-    StyleGAN2Config,
-    StyleGAN2Discriminator,
-    StyleGAN2Generator,
-)
-from slae_lib.baselines.stylegan2_losses import (
-    R1_INTERVAL,
-    discriminator_logistic,
-    generator_logistic,
-    lazy_adam,
-    r1_penalty,
-)
+from slae_lib.baselines.stylegan2_config import StyleGAN2Config, StyleGAN2TrainConfig
 from slae_lib.blocks import fold_spectral_norm
 from slae_lib.config import ModelConfig, TrainConfig
-from slae_lib.cost import Config, Device, Measurement, inputs, make_generator
+from slae_lib.cost import Device, Measurement, inputs
 from slae_lib.losses import l1_distance
+from slae_lib.models import AnyConfig, make_generator, model_from_dict
 from slae_lib.pretrained import PerceptualDistance
 from slae_lib.training.state import TrainingState
 from slae_lib.training.step import Distance, TrainingStep
+from slae_lib.training.stylegan2_step import StyleGAN2Step
 
 
 class TrainingWork:
@@ -48,7 +38,7 @@ class TrainingWork:
     """
 
     def __init__(
-        self, config: Config, batch_size: int, device: Device, reconstruction: str
+        self, config: AnyConfig, batch_size: int, device: Device, reconstruction: str
     ) -> None:
         accelerator = Accelerator(cpu=device == "cpu")
         self.device = accelerator.device
@@ -56,8 +46,8 @@ class TrainingWork:
         self.real = torch.rand(batch_size, 3, size, size, device=self.device) * 2 - 1
         self.step: Callable[[bool], object]
         if isinstance(config, StyleGAN2Config):
-            self.lazy_interval: int | None = R1_INTERVAL
-            self.step = _StyleGAN2Step(config, self.real)
+            self.lazy_interval: int | None = StyleGAN2TrainConfig().r1_interval
+            self.step = _stylegan2_step(config, accelerator, self.real)
         else:
             self.lazy_interval = None
             self.step = _slae_step(config, accelerator, self.real, reconstruction)
@@ -92,36 +82,19 @@ def _slae_step(
     return lambda _: step(real, metadata)
 
 
-class _StyleGAN2Step:
-    """StyleGAN2's iteration with DiffAugment and R1, without path length."""
+def _stylegan2_step(
+    config: StyleGAN2Config, accelerator: Accelerator, real: Tensor
+) -> Callable[[bool], object]:
+    train = StyleGAN2TrainConfig(batch_size=len(real), samples=1, augment="color,translation")
+    state = TrainingState(config, train, None)
+    state.average.to(accelerator.device)
+    step = StyleGAN2Step(state, train, accelerator)
 
-    def __init__(self, config: StyleGAN2Config, real: Tensor) -> None:
-        self.real = real
-        self.generator = StyleGAN2Generator(config).to(real.device)
-        self.discriminator = StyleGAN2Discriminator(config).to(real.device)
-        self.average = torch.optim.swa_utils.AveragedModel(self.generator)
-        self.generator_optimizer = lazy_adam(self.generator.parameters(), interval=None)
-        self.discriminator_optimizer = lazy_adam(
-            self.discriminator.parameters(), interval=R1_INTERVAL
-        )
+    def iterate(lazy: bool) -> None:
+        state.iteration = 0 if lazy else 1  # R1 is due in the first of every 16 iterations
+        step(real)
 
-    def __call__(self, lazy: bool) -> None:
-        noise = torch.randn(len(self.real), self.generator.config.latent_dim).to(self.real.device)
-        fake = augment(self.generator(noise))
-        self.discriminator.requires_grad_(True)
-        real = self.real.detach().requires_grad_(lazy)
-        logits = self.discriminator(augment(real))
-        loss = discriminator_logistic(logits, self.discriminator(fake.detach()))
-        if lazy:
-            loss = loss + R1_INTERVAL * r1_penalty(logits, real)
-        self.discriminator_optimizer.zero_grad()
-        loss.backward()
-        self.discriminator_optimizer.step()
-        self.discriminator.requires_grad_(False)
-        self.generator_optimizer.zero_grad()
-        generator_logistic(self.discriminator(fake)).backward()
-        self.generator_optimizer.step()
-        self.average.update_parameters(self.generator)
+    return iterate
 
 
 def untrained_lpips() -> PerceptualDistance:
@@ -177,7 +150,7 @@ def peak_memory(device: torch.device) -> int | None:
 
 
 def measure(
-    config: Config, batch_size: int, rounds: int, device: Device, reconstruction: str
+    config: AnyConfig, batch_size: int, rounds: int, device: Device, reconstruction: str
 ) -> Measurement:
     """Measure sampling, then training, in this process."""
     place = Accelerator(cpu=device == "cpu").device
@@ -205,7 +178,7 @@ def measure(
 
 
 @torch.no_grad()
-def _sampling_seconds(config: Config, rounds: int, device: torch.device) -> list[float]:
+def _sampling_seconds(config: AnyConfig, rounds: int, device: torch.device) -> list[float]:
     generator = fold_spectral_norm(make_generator(config)).eval().to(device)
     batch = inputs(config, 1, device)
     generator(*batch)  # to warm up
@@ -213,7 +186,11 @@ def _sampling_seconds(config: Config, rounds: int, device: torch.device) -> list
 
 
 def pair(
-    configs: tuple[Config, Config], batch_size: int, rounds: int, device: Device, distance: str
+    configs: tuple[AnyConfig, AnyConfig],
+    batch_size: int,
+    rounds: int,
+    device: Device,
+    distance: str,
 ) -> tuple[list[float], list[float]]:
     """Return the seconds of training iterations of two models, done in turn."""
     first, second = (TrainingWork(config, batch_size, device, distance) for config in configs)
@@ -226,10 +203,7 @@ def pair(
 def main() -> None:
     """Do the job on standard input and print the answer, both JSON, for `slae_lib.cost`."""
     job = json.load(sys.stdin)
-    kinds: dict[str, type[ModelConfig] | type[StyleGAN2Config]] = {
-        kind.__name__: kind for kind in (ModelConfig, StyleGAN2Config)
-    }
-    configs = [kinds[model.pop("kind")].from_dict(model) for model in job["models"]]
+    configs = [model_from_dict(model) for model in job["models"]]
     terms = job["batch_size"], job["rounds"], job["device"], job["reconstruction"]
     if job["task"] == "pair":
         answer: dict[str, Any] = {"seconds": pair((configs[0], configs[1]), *terms)}

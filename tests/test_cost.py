@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from slae_lib import workload
 from slae_lib.attention import SkipLayerAttentionExcitation, SkipLayerExcitation
-from slae_lib.baselines.stylegan2 import StyleGAN2Config
+from slae_lib.baselines.stylegan2_config import StyleGAN2Config
 from slae_lib.cli import LabGroup
 from slae_lib.cli.cost import NAMES, cost
 from slae_lib.config import ModelConfig

@@ -50,8 +50,9 @@ def test_each_link_has_a_row_of_maps_with_its_range() -> None:
 
 def test_history_draws_every_column() -> None:
     row = {
-        "discriminator_hinge": 1.5,
+        "discriminator": 1.5,
         "reconstruction": 0.4,
+        "penalty": None,
         "generator": 0.1,
         "real_logits": 0.3,
         "fake_logits": -0.2,
@@ -67,14 +68,18 @@ def test_history_draws_every_column() -> None:
     assert len(logits.lines) == 3
     assert list(diversity.lines[0].get_xdata()) == [1, 3, 5]
     assert list(losses.lines[3].get_ydata()) == [2, 2]
-    assert "hinge of a blind discriminator" in words(figure)
+    assert "the same of a blind discriminator" in words(figure)
 
 
 def test_history_without_diversity_is_drawn() -> None:
     row = dict.fromkeys(
-        ("discriminator_hinge", "reconstruction", "generator", "real_logits", "fake_logits"), 1.0
+        ("discriminator", "penalty", "generator", "real_logits", "fake_logits"), 1.0
     )
-    assert len(history_figure([row | {"iteration": 1, "diversity": None}], title="x").axes) == 3
+    row |= {"iteration": 1, "reconstruction": None, "diversity": None}
+    figure = history_figure([row], title="x", blind=1.4)
+    assert len(figure.axes) == 3
+    assert "discriminator: penalty" in words(figure)
+    assert "reconstruction" not in words(figure)
 
 
 def test_progress_shows_the_same_noise_in_a_row_and_always_the_end() -> None:

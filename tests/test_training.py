@@ -90,7 +90,7 @@ def test_a_run_leaves_what_it_promises(finished: Path) -> None:
     assert [row["diversity"] is not None for row in rows] == [False, True, False, True]
     assert rows[-1]["images"] == 12
     assert all(row["images_per_second"] > 0 for row in rows)
-    assert 0 < rows[0]["discriminator_hinge"] < 4
+    assert 0 < rows[0]["discriminator"] < 4
     assert list(load_samples(finished, 4)) == [3, 6]
     assert [path.stem for path in list_checkpoints(finished / "checkpoints")] == [
         "step-0000002",

@@ -8,12 +8,12 @@ Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (
 1912.04958.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from slae_lib.baselines.stylegan2_config import StyleGAN2Config
 from slae_lib.baselines.stylegan2_layers import (
     EqualisedConv,
     EqualisedLinear,
@@ -24,64 +24,6 @@ from slae_lib.baselines.stylegan2_layers import (
     activate,
     upsample,
 )
-from slae_lib.config import _Checked, _option
-from slae_lib.errors import UsageError
-
-
-@dataclass(frozen=True)
-class StyleGAN2Config(_Checked):
-    """The networks of StyleGAN2; the defaults are config F.
-
-    Raises:
-        UsageError: for a resolution or another value that does not exist.
-    """
-
-    resolution: Literal[64, 128, 256, 512, 1024] = _option(256, "side length of the images")
-    channel_base: int = _option(32_768, "channels times side length of a feature map")
-    channel_max: int = _option(512, "the most channels of a feature map")
-    latent_dim: int = _option(512, "numbers in the noise z and in the intermediate latent w")
-    mapping_layers: int = _option(8, "layers of the mapping network")
-    mapping_lr_multiplier: float = _option(0.01, "how much slower the mapping network learns")
-    style_mixing: float = _option(0.9, "share of training images whose layers follow two latents")
-    group_size: int = _option(4, "images that the discriminator compares with each other")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("channel_max", "latent_dim", "mapping_layers", "group_size"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}; it has to be 1 or more.")
-        if self.channel_base < self.resolution:
-            raise UsageError(
-                f"channel_base is {self.channel_base}; it has to be {self.resolution} or more, so "
-                "that the largest feature map has a channel."
-            )
-        if self.mapping_lr_multiplier <= 0:
-            raise UsageError(
-                f"mapping_lr_multiplier is {self.mapping_lr_multiplier}; "
-                "it has to be greater than 0."
-            )
-        if not 0 <= self.style_mixing <= 1:
-            raise UsageError(f"style_mixing is {self.style_mixing}; it has to lie in [0, 1].")
-
-    @property
-    def noise_dim(self) -> int:
-        """Numbers in the noise; the name that the other models use."""
-        return self.latent_dim
-
-    @property
-    def style_count(self) -> int:
-        """How many latents w the synthesis network takes, one for each layer: 18 at 1024."""
-        return 2 * (self.resolution.bit_length() - 1) - 2
-
-    def channels(self, size: int) -> int:
-        """Return the number of channels of the feature map with side length ``size``."""
-        return min(self.channel_base // size, self.channel_max)
-
-
-NARROW = StyleGAN2Config(
-    resolution=64, channel_base=2048, channel_max=128, latent_dim=128, mapping_layers=4
-)
-"""A setting for teaching: 64 px on a CPU."""
 
 
 class MappingNetwork(nn.Module):
@@ -103,6 +45,16 @@ class MappingNetwork(nn.Module):
         for layer in self.layers:
             latent = activate(layer(latent))
         return latent
+
+
+class StyleGAN2Output(NamedTuple):
+    """What the generator makes, under the name that the lab's other generator uses.
+
+    Attributes:
+        image: (B, 3, R, R), in about [-1, 1].
+    """
+
+    image: Tensor
 
 
 class StyleGAN2Generator(nn.Module):
@@ -131,13 +83,15 @@ class StyleGAN2Generator(nn.Module):
             self.to_rgb.append(ToRGB(here, dim))
             size *= 2
 
-    def forward(self, noise: Tensor) -> Tensor:
-        """Make images (B, 3, R, R), in about [-1, 1], of ``noise`` (B, latent_dim).
+    def forward(self, noise: Tensor, metadata: None = None) -> StyleGAN2Output:
+        """Make images of ``noise`` (B, latent_dim); there is no ``metadata`` here.
 
         Raises:
-            ValueError: if the shape does not fit.
+            ValueError: if the shape does not fit, or metadata is given.
         """
-        return self.synthesise(self.styles(noise))
+        if metadata is not None:
+            raise ValueError("StyleGAN2 takes no metadata; call it with noise alone.")
+        return StyleGAN2Output(self.synthesise(self.styles(noise)))
 
     def styles(self, noise: Tensor) -> Tensor:
         """Return the latent w of every layer, (B, style_count, latent_dim).

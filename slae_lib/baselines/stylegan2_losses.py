@@ -5,14 +5,11 @@ al., "Which Training Methods for GANs do actually Converge?" (2018), for R1.
 """
 
 import math
-from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-R1_INTERVAL = 16
-"""Iterations from one R1 penalty to the next, as in the paper."""
 PATH_LENGTH_INTERVAL = 8
 """Iterations from one path length penalty to the next, as in the paper."""
 
@@ -93,18 +90,8 @@ def path_length_weight(resolution: int) -> float:
     return math.log(2) / (resolution**2 * (math.log(resolution) - math.log(2)))
 
 
-def lazy_weight(iteration: int, interval: int) -> int:
-    """Return the factor of a penalty that is computed once in ``interval`` iterations.
-
-    0 where it is left out and ``interval`` where it is due, so that its mean is 1 and the sum of
-    the gradients stays the same. Source: section 3.1 of the paper, "lazy regularization".
-    """
-    return interval if iteration % interval == 0 else 0
-
-
 def lazy_adam(
-    parameters: Iterable[nn.Parameter],
-    *,
+    network: nn.Module,
     interval: int | None,
     learning_rate: float = 0.002,
     beta1: float = 0.0,
@@ -117,11 +104,11 @@ def lazy_adam(
     c times as large and the decays are raised to the power c (appendix B).
 
     Args:
-        parameters: of one network.
+        network: whose parameters it steps.
         interval: None for a network without such a penalty.
         learning_rate: before the adjustment, as the decays.
         beta1: decay of the mean.
         beta2: decay of the mean square.
     """
     c = 1.0 if interval is None else interval / (interval + 1)
-    return torch.optim.Adam(parameters, learning_rate * c, (beta1**c, beta2**c), eps=1e-8)
+    return torch.optim.Adam(network.parameters(), learning_rate * c, (beta1**c, beta2**c), eps=1e-8)

@@ -11,10 +11,16 @@ from typing import Any
 
 import click
 
+from slae_lib.baselines.stylegan2_config import StyleGAN2Config, StyleGAN2TrainConfig
 from slae_lib.cli.options import SectionedCommand, config_options, given
 from slae_lib.config import ModelConfig, TrainConfig
 from slae_lib.errors import LabError, UsageError
-from slae_lib.presets import PRESETS
+from slae_lib.presets import PRESETS, Preset
+
+
+def _names(config: type) -> set[str]:
+    return {field.name for field in dataclasses.fields(config)}
+
 
 CONTINUABLE = ("iterations", "log_every", "sample_every", "checkpoint_every", "keep_checkpoints")
 
@@ -48,6 +54,8 @@ Presets:
 @click.option("--overwrite", is_flag=True, help="Replace the run that --out already holds.")
 @config_options(TrainConfig, "Training")
 @config_options(ModelConfig, "Networks")
+@config_options(StyleGAN2TrainConfig, "Training, StyleGAN2 alone", skip=_names(TrainConfig))
+@config_options(StyleGAN2Config, "Networks of StyleGAN2", skip=["resolution"])
 @click.pass_context
 def train(
     ctx: click.Context,
@@ -66,8 +74,9 @@ def train(
         _continue(ctx, resume, fields)
         return
     chosen = PRESETS[preset]
-    model = dataclasses.replace(chosen.model, **given(ModelConfig, fields))
-    config = dataclasses.replace(chosen.train, **given(TrainConfig, fields))
+    _refuse_foreign(chosen, preset, fields)
+    model: Any = dataclasses.replace(chosen.model, **given(type(chosen.model), fields))
+    config = dataclasses.replace(chosen.train, **given(type(chosen.train), fields))
     run = out or Path("runs") / f"{Path(data).resolve().name}-{preset}"
     check_folder(run, overwrite)
     model, images, bank = _load(model, config, data)
@@ -92,6 +101,18 @@ def train(
             },
         ).save(run)
     _train(ctx, model, config, images, bank, run, resume=False)
+
+
+def _refuse_foreign(chosen: Preset, preset: str, fields: dict[str, Any]) -> None:
+    """Raise `UsageError` for an option that the preset's family of models does not have."""
+    own = _names(type(chosen.model)) | _names(type(chosen.train))
+    foreign = [name for name, value in fields.items() if value is not None and name not in own]
+    if foreign:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(foreign))
+        raise UsageError(
+            f"The models of --preset {preset} have no {options}; leave it out, or choose another "
+            "preset."
+        )
 
 
 def _continue(ctx: click.Context, run: Path, fields: dict[str, Any]) -> None:
@@ -126,7 +147,7 @@ def _continue(ctx: click.Context, run: Path, fields: dict[str, Any]) -> None:
     _train(ctx, model, config, images, bank, run, resume=True)
 
 
-def _load(model: ModelConfig, config: TrainConfig, data: str) -> tuple[ModelConfig, Any, Any]:
+def _load(model: Any, config: TrainConfig, data: str) -> tuple[Any, Any, Any]:
     from slae_lib.datasets import load_images
     from slae_lib.metadata_store import bank_for
 
@@ -141,7 +162,7 @@ def _load(model: ModelConfig, config: TrainConfig, data: str) -> tuple[ModelConf
 
 def _train(
     ctx: click.Context,
-    model: ModelConfig,
+    model: Any,
     config: TrainConfig,
     images: Any,
     bank: Any,
@@ -154,11 +175,9 @@ def _train(
 
     first = _is_first_process()
     if first:
-        with_metadata = "with metadata" if model.metadata else "without metadata"
         click.echo(
             f"Training on {len(images)} pictures of {images.name} at {model.resolution} px: "
-            f"{model.skip.upper()} links, {with_metadata}, {config.iterations} iterations of "
-            f"{config.batch_size}."
+            f"{_kind(model)}, {config.iterations} iterations of {config.batch_size}."
         )
     finished = run_training(model, config, images, bank, run, resume=resume)
     if not first:
@@ -178,6 +197,12 @@ def _train(
             ("slae train --data FOLDER", "learn your own pictures"),
         ]
     )
+
+
+def _kind(model: Any) -> str:
+    if isinstance(model, StyleGAN2Config):
+        return "StyleGAN2"
+    return f"{model.skip.upper()} links, {'with' if model.metadata else 'without'} metadata"
 
 
 def _print_columns(lines: Iterable[tuple[str, str]]) -> None:

@@ -21,9 +21,9 @@ from tqdm.auto import tqdm
 from slae_lib.datasets import to_float, to_uint8
 from slae_lib.errors import UsageError
 from slae_lib.evaluation.intervals import Interval, bootstrap_mean
-from slae_lib.generator import Generator
 from slae_lib.losses import l1_distance
 from slae_lib.metadata import RESOLUTION, MetadataExtractor
+from slae_lib.models import AnyGenerator
 from slae_lib.pretrained import perceptual_distance
 from slae_lib.sampling import GeneratedImages
 
@@ -125,7 +125,7 @@ class Backtracking:
 
 
 def backtrack(
-    generator: Generator,
+    generator: AnyGenerator,
     targets: Tensor,
     distance: NamedDistance,
     noise: Tensor,
@@ -252,7 +252,7 @@ class _Best:
 
 
 def _descend(
-    generator: Generator,
+    generator: AnyGenerator,
     distance: NamedDistance,
     best: _Best,
     noise: Tensor,

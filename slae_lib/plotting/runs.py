@@ -104,12 +104,13 @@ def attention_figure(
     return figure
 
 
-def history_figure(rows: Sequence[Mapping[str, Any]], *, title: str) -> Figure:
+def history_figure(rows: Sequence[Mapping[str, Any]], *, title: str, blind: float = 2.0) -> Figure:
     """Draw the losses, the logits and the diversity of a run.
 
     Args:
         rows: lines of ``metrics.csv``.
         title: above the figure.
+        blind: loss of a discriminator that tells nothing apart: 2 for the hinge.
     """
     figure = new_figure(12, 4.2)
     losses, logits, diversity = figure.subplots(1, 3)
@@ -118,14 +119,16 @@ def history_figure(rows: Sequence[Mapping[str, Any]], *, title: str) -> Figure:
     def line(axis: Axes, column: str, label: str, color: str, style: str = "-") -> None:
         axis.plot(x, [row[column] for row in rows], style, color=color, label=label, linewidth=1.6)
 
-    line(losses, "discriminator_hinge", "discriminator: hinge", BLUE)
-    line(losses, "reconstruction", "discriminator: reconstruction", ORANGE, "--")
+    line(losses, "discriminator", "discriminator: adversarial", BLUE)
+    for column, color in (("reconstruction", ORANGE), ("penalty", GREEN)):
+        if any(row[column] is not None for row in rows):
+            line(losses, column, f"discriminator: {column}", color, "--")
     line(losses, "generator", "generator", PURPLE, "-.")
     losses.axhline(
-        2, color=GREY, linewidth=1, linestyle=":", label="hinge of a blind discriminator"
+        blind, color=GREY, linewidth=1, linestyle=":", label="the same of a blind discriminator"
     )
     top = max(
-        2.2, *(row["discriminator_hinge"] for row in rows), *(row["generator"] for row in rows)
+        1.1 * blind, *(row["discriminator"] for row in rows), *(row["generator"] for row in rows)
     )
     losses.set(title="Losses", xlabel="iteration", ylim=(None, 1.45 * top))
     line(logits, "real_logits", "real images", BLUE)

@@ -11,9 +11,11 @@ from typing import Any
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.utils import set_seed
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from slae_lib.augment import parse_policy
+from slae_lib.baselines.stylegan2_config import StyleGAN2TrainConfig
 from slae_lib.blocks import refresh_spectral_norm
 from slae_lib.checkpoint import load_checkpoint, save_generator
 from slae_lib.config import ModelConfig, TrainConfig
@@ -21,16 +23,18 @@ from slae_lib.datasets import ImageSet, to_float
 from slae_lib.errors import LabError, UsageError
 from slae_lib.losses import l1_distance
 from slae_lib.metadata import MetadataBank
+from slae_lib.models import AnyConfig, family_of, model_from_dict
 from slae_lib.pretrained import perceptual_distance
 from slae_lib.runs import newest_checkpoint
 from slae_lib.training.batches import image_batches
 from slae_lib.training.recorder import Progress, Recorder
-from slae_lib.training.state import TrainingState
+from slae_lib.training.state import StepLosses, TrainingState
 from slae_lib.training.step import Distance, TrainingStep
+from slae_lib.training.stylegan2_step import StyleGAN2Step
 
 
 def train(
-    model: ModelConfig,
+    model: AnyConfig,
     config: TrainConfig,
     images: ImageSet,
     bank: MetadataBank | None,
@@ -69,7 +73,7 @@ def train(
     set_seed(config.seed)  # every process starts from the same weights ...
     state = TrainingState(model, config, bank)
     state.average.to(accelerator.device)
-    step = TrainingStep(state, config, accelerator, _distance(config, accelerator.device))
+    step = _step(state, config, accelerator)
     set_seed(config.seed + rank)  # ... and goes on with noise of its own.
     if resume:
         path = newest_checkpoint(run)
@@ -114,7 +118,7 @@ def train(
 
 
 def check_inputs(
-    model: ModelConfig, config: TrainConfig, images: ImageSet, bank: MetadataBank | None
+    model: AnyConfig, config: TrainConfig, images: ImageSet, bank: MetadataBank | None
 ) -> None:
     """Raise `LabError` if the parts of a run do not belong together."""
     parse_policy(config.augment)
@@ -123,17 +127,30 @@ def check_inputs(
             f"the images of {images.name} have {images.resolution} px and the model has "
             f"{model.resolution}; load the images at the model's resolution."
         )
+    if type(config) is not family_of(model).train:
+        raise UsageError(
+            f"a {type(model).__name__} is trained with a {family_of(model).train.__name__}, "
+            f"not with a {type(config).__name__}."
+        )
     if model.metadata and bank is None:
         raise UsageError("this model takes metadata; give its bank, or choose metadata=False.")
     if bank is not None:
         if not model.metadata:
             raise UsageError("this model takes no metadata; leave the bank out.")
         bank.check(images)
-        if bank.values.shape[1] != model.metadata_dim:
+        if isinstance(model, ModelConfig) and bank.values.shape[1] != model.metadata_dim:
             raise UsageError(
                 f"the metadata bank has {bank.values.shape[1]} channels and the model expects "
                 f"{model.metadata_dim}; choose metadata_dim={bank.values.shape[1]}."
             )
+
+
+def _step(
+    state: TrainingState, config: TrainConfig, accelerator: Accelerator
+) -> Callable[[Tensor, Any], StepLosses]:
+    if isinstance(config, StyleGAN2TrainConfig):
+        return StyleGAN2Step(state, config, accelerator)
+    return TrainingStep(state, config, accelerator, _distance(config, accelerator.device))
 
 
 def _distance(config: TrainConfig, device: torch.device) -> Distance | None:
@@ -145,9 +162,9 @@ def _distance(config: TrainConfig, device: torch.device) -> Distance | None:
 
 
 def _check_checkpoint(
-    checkpoint: dict[str, Any], path: Path, model: ModelConfig, images: ImageSet
+    checkpoint: dict[str, Any], path: Path, model: AnyConfig, images: ImageSet
 ) -> None:
-    if ModelConfig.from_dict(checkpoint["model"]) != model:
+    if model_from_dict(checkpoint["model"]) != model:
         raise LabError(
             f"{path} was saved with another model configuration; resume it with its own, "
             "or start a new run."
@@ -181,7 +198,7 @@ def _save_result(
 
 def _postfix(row: dict[str, float | None]) -> dict[str, str]:
     shown = {
-        "D": row["discriminator_hinge"],
+        "D": row["discriminator"],
         "G": row["generator"],
         "rec": row["reconstruction"],
         "diversity": row["diversity"],

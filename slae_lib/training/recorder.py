@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from slae_lib.checkpoint import checkpoint_path, keep_newest, save_checkpoint
-from slae_lib.config import ModelConfig, TrainConfig
+from slae_lib.config import TrainConfig
 from slae_lib.datasets import ImageSet, to_float
 from slae_lib.discriminator import downsample
 from slae_lib.diversity import pairwise_distance
+from slae_lib.models import AnyConfig, model_to_dict
 from slae_lib.runs import MetricsFile, save_samples
-from slae_lib.training.state import TrainingState
-from slae_lib.training.step import StepLosses
+from slae_lib.training.state import StepLosses, TrainingState
 
 COMPARED_IMAGES = 100  # how many images, and at which resolution, diversity is measured on
 COMPARED_RESOLUTION = 128
@@ -55,7 +55,7 @@ class Recorder:
         self,
         run: Path,
         state: TrainingState,
-        model: ModelConfig,
+        model: AnyConfig,
         config: TrainConfig,
         images: ImageSet,
         batch_size: int,
@@ -65,7 +65,7 @@ class Recorder:
         self.state = state
         self.config = config
         self.header = {
-            "model": model.to_dict(),
+            "model": model_to_dict(model),
             "train": config.to_dict(),
             "data_fingerprint": images.fingerprint,
         }
@@ -126,7 +126,7 @@ class Recorder:
         return row
 
     def _line(self) -> dict[str, float | None]:
-        means = torch.stack([torch.stack(step) for step in self.losses]).mean(dim=0).tolist()
+        means = {name: self._mean(name) for name in StepLosses._fields}
         # Reading the losses waits for the device, so the clock is looked at after it.
         seconds = time.monotonic() - self.clock
         self.state.seconds += seconds
@@ -135,9 +135,14 @@ class Recorder:
             "images": self.state.iteration * self.batch_size,
             "seconds": round(self.state.seconds, 2),
             "images_per_second": round(len(self.losses) * self.batch_size / seconds, 2),
-            **dict(zip(StepLosses._fields, means, strict=True)),
+            **means,
             "diversity": None,
         }
+
+    def _mean(self, name: str) -> float | None:
+        """Return the mean of a loss over the iterations that computed it."""
+        values = [value for step in self.losses if (value := getattr(step, name)) is not None]
+        return torch.stack(values).mean().item() if values else None
 
 
 def _distance(images: Tensor) -> float:

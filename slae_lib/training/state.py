@@ -1,44 +1,60 @@
 """Everything that changes while training."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from slae_lib.baselines.stylegan2_config import StyleGAN2TrainConfig
+from slae_lib.baselines.stylegan2_losses import PATH_LENGTH_INTERVAL, PathLength, lazy_adam
 from slae_lib.blocks import refresh_spectral_norm
 from slae_lib.checkpoint import load_into
-from slae_lib.config import ModelConfig, TrainConfig
+from slae_lib.config import TrainConfig
 from slae_lib.datasets import to_uint8
-from slae_lib.discriminator import Discriminator
-from slae_lib.generator import Generator
 from slae_lib.metadata import MetadataBank
+from slae_lib.models import AnyConfig, AnyGenerator, make_discriminator, make_generator
+
+
+class StepLosses(NamedTuple):
+    """What one iteration tells, detached scalars; None where a model has no such loss.
+
+    Attributes:
+        discriminator: its adversarial loss: hinge, or logistic for StyleGAN2.
+        generator: its loss.
+        real_logits: mean of the discriminator's logits of real images.
+        fake_logits: mean of those of generated images.
+        reconstruction: distance between decoded and real images.
+        penalty: R1, in the iterations that compute it.
+    """
+
+    discriminator: Tensor
+    generator: Tensor
+    real_logits: Tensor
+    fake_logits: Tensor
+    reconstruction: Tensor | None = None
+    penalty: Tensor | None = None
 
 
 class TrainingState:
     """Everything that changes while training; what a checkpoint holds."""
 
-    def __init__(self, model: ModelConfig, config: TrainConfig, bank: MetadataBank | None) -> None:
+    def __init__(self, model: AnyConfig, config: TrainConfig, bank: MetadataBank | None) -> None:
         self.iteration = 0
         self.seconds = 0.0
-        self.generator = Generator(model)
-        self.discriminator = Discriminator(model)
+        self.model = model
+        self.generator = make_generator(model)
+        self.discriminator = make_discriminator(model)
+        self.path_length = PathLength()  # StyleGAN2's, a single number
         # With buffers, so that the average has batch-norm statistics and works in eval mode.
         self.average = AveragedModel(
             self.generator,
             multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay),
             use_buffers=True,
         )
-        betas = (config.beta1, config.beta2)
-        self.generator_optimizer = torch.optim.Adam(
-            self.generator.parameters(), config.learning_rate, betas, fused=True
-        )
-        self.discriminator_optimizer = torch.optim.Adam(
-            self.discriminator.parameters(),
-            config.discriminator_learning_rate or config.learning_rate,
-            betas,
-            fused=True,
+        self.generator_optimizer, self.discriminator_optimizer = _optimizers(
+            self.generator, self.discriminator, config
         )
         # The same noise and metadata in every sample grid, so that one can watch them grow.
         source = torch.Generator().manual_seed(config.seed)
@@ -57,6 +73,7 @@ class TrainingState:
             "generator": self.generator.state_dict(),
             "discriminator": self.discriminator.state_dict(),
             "average": self.average.state_dict(),
+            "path_length": self.path_length.state_dict(),
             "generator_optimizer": self.generator_optimizer.state_dict(),
             "discriminator_optimizer": self.discriminator_optimizer.state_dict(),
             "fixed_noise": self.fixed_noise,
@@ -67,7 +84,7 @@ class TrainingState:
 
     def load_state_dict(self, state: dict[str, Any], path: Path) -> None:
         """Continue from ``state``; ``path`` is the file to name in errors."""
-        for name in ("generator", "discriminator", "average"):
+        for name in ("generator", "discriminator", "average", "path_length"):
             load_into(getattr(self, name), state[name], path, name)
         self.generator_optimizer.load_state_dict(state["generator_optimizer"])
         self.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
@@ -80,11 +97,9 @@ class TrainingState:
             torch.cuda.set_rng_state_all(state["random_cuda"])
 
     @property
-    def averaged_generator(self) -> Generator:
+    def averaged_generator(self) -> AnyGenerator:
         """The generator whose weights are the moving average."""
-        module = self.average.module
-        assert isinstance(module, Generator)
-        return module
+        return cast(AnyGenerator, self.average.module)
 
     @torch.no_grad()
     def sample(self) -> Tensor:
@@ -101,3 +116,23 @@ class TrainingState:
             images.append(to_uint8(self.average(noise, metadata).image).cpu())
         self.average.train()
         return torch.cat(images)
+
+
+def _optimizers(
+    generator: nn.Module, discriminator: nn.Module, config: TrainConfig
+) -> tuple[torch.optim.Adam, torch.optim.Adam]:
+    beta1, beta2 = config.beta1, config.beta2
+    rate = config.learning_rate
+    discriminator_rate = config.discriminator_learning_rate or rate
+    if isinstance(config, StyleGAN2TrainConfig):
+        path_interval = PATH_LENGTH_INTERVAL if config.path_length else None
+        return (
+            lazy_adam(generator, path_interval, rate, beta1, beta2),
+            lazy_adam(discriminator, config.r1_interval, discriminator_rate, beta1, beta2),
+        )
+    return (
+        torch.optim.Adam(generator.parameters(), rate, (beta1, beta2), fused=True),
+        torch.optim.Adam(
+            discriminator.parameters(), discriminator_rate, (beta1, beta2), fused=True
+        ),
+    )

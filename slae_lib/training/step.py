@@ -1,8 +1,8 @@
-"""One iteration of training."""
+"""One iteration of training FastGAN or SLAE."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -10,22 +10,12 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from slae_lib.augment import augment
-from slae_lib.config import TrainConfig
+from slae_lib.config import ModelConfig, TrainConfig
 from slae_lib.discriminator import downsample
 from slae_lib.losses import discriminator_hinge, generator_hinge, reconstruction_loss
-from slae_lib.training.state import TrainingState
+from slae_lib.training.state import StepLosses, TrainingState
 
 Distance = Callable[[Tensor, Tensor], Tensor]
-
-
-class StepLosses(NamedTuple):
-    """Scalars of one iteration, detached."""
-
-    discriminator_hinge: Tensor
-    reconstruction: Tensor
-    generator: Tensor
-    real_logits: Tensor
-    fake_logits: Tensor
 
 
 class TrainingStep:
@@ -42,6 +32,8 @@ class TrainingStep:
         self.config = config
         self.accelerator = accelerator
         self.distance = distance
+        assert isinstance(state.model, ModelConfig)
+        self.model = state.model
         # Alone on one device `prepare` moves the networks and returns them as they are; with
         # several processes it wraps them, so the state keeps the bare networks.
         (
@@ -72,9 +64,8 @@ class TrainingStep:
             metadata: (B, metadata_dim) of the same images, or None.
         """
         policy = self.config.augment
-        model = self.state.generator.config
-        real_small = downsample(real, model.small_resolution)
-        noise = torch.randn(len(real), model.noise_dim, device=real.device)
+        real_small = downsample(real, self.model.small_resolution)
+        noise = torch.randn(len(real), self.model.noise_dim, device=real.device)
 
         # One forward pass of the generator serves both steps.
         with self.accelerator.autocast():
@@ -95,11 +86,12 @@ class TrainingStep:
         hinge = discriminator_hinge(
             real_logits, fake_logits, random_margin=self.config.hinge_margin == "random"
         )
-        reconstruction = hinge.new_zeros(())
+        loss, reconstruction = hinge, None
         if self.distance is not None:
             reconstruction = reconstruction_loss(on_real.reconstructions, self.distance)
+            loss = hinge + self.config.reconstruction_weight * reconstruction
         self.discriminator_optimizer.zero_grad()
-        self.accelerator.backward(hinge + self.config.reconstruction_weight * reconstruction)
+        self.accelerator.backward(loss)
         self.discriminator_optimizer.step()
 
         # The generator learns to raise the logits of its images.
@@ -114,9 +106,9 @@ class TrainingStep:
         self.state.average.update_parameters(self.state.generator)
         self.state.iteration += 1
         return StepLosses(
-            hinge.detach(),
-            reconstruction.detach(),
-            generator_loss.detach(),
-            real_logits.detach().mean(),
-            fake_logits.detach().mean(),
+            discriminator=hinge.detach(),
+            generator=generator_loss.detach(),
+            real_logits=real_logits.detach().mean(),
+            fake_logits=fake_logits.detach().mean(),
+            reconstruction=None if reconstruction is None else reconstruction.detach(),
         )
