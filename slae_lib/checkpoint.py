@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from slae_lib.blocks import fold_spectral_norm
+from slae_lib.blocks import fold_spectral_norm, refresh_spectral_norm
 from slae_lib.errors import LabError
 from slae_lib.files import atomic_write
 from slae_lib.models import AnyGenerator, make_generator, model_from_dict, model_to_dict
@@ -77,6 +77,26 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             "move it out of the run's folder."
         )
     return state
+
+
+def load_averaged_generator(path: Path) -> AnyGenerator:
+    """Return the averaged generator that a checkpoint holds, on the CPU, ready to sample from.
+
+    Raises:
+        LabError: as `load_checkpoint`.
+    """
+    state = load_checkpoint(path)
+    generator = make_generator(model_from_dict(state["model"]))
+    prefix = "module."  # of `torch.optim.swa_utils.AveragedModel`
+    weights = {
+        name.removeprefix(prefix): value
+        for name, value in state["average"].items()
+        if name.startswith(prefix)
+    }
+    load_into(generator, weights, path, "generator")
+    refresh_spectral_norm(generator)
+    fold_spectral_norm(generator)
+    return generator.eval().requires_grad_(False)
 
 
 def list_checkpoints(folder: Path) -> list[Path]:

@@ -11,8 +11,10 @@ generator.safetensors  the averaged generator, when training is finished
 import csv
 import json
 import math
+import platform
 import shutil
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,15 @@ METRICS = (
     "fake_logits",
     "diversity",
 )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a run depends on: of the lab, Python and PyTorch."""
+    return {
+        "slae-lib": version("slae-lib"),
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+    }
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from slae_lib.datasets import to_float, to_uint8
 from slae_lib.errors import LabError, UsageError
 from slae_lib.files import atomic_write
 from slae_lib.images import BadPicture, in_threads, read_picture
-from slae_lib.metadata import RESOLUTION, MetadataBank, MetadataExtractor, Mode
+from slae_lib.metadata import RESOLUTION, MetadataBank, MetadataExtractor, Mode, Scale
+from slae_lib.models import AnyGenerator
 from slae_lib.runs import image_grid
 
 MODES = get_args(Mode)
@@ -22,43 +23,67 @@ _AT_ONCE = 32  # images of 256 px that a generator makes in one forward pass
 
 
 class GeneratedImages:
-    """The images of a generator file, drawn when they are asked for.
+    """The images of a generator, drawn when they are asked for.
 
     Image number i of a seed is the same, up to rounding, whatever else is in its batch.
 
     Args:
-        file: a generator.safetensors; one with metadata needs the metadata.safetensors beside it.
-        count: how many.
+        generator: in evaluation mode.
+        bank: the metadata it was trained with; None for a generator without metadata.
+        count: how many images.
         seed: of noise and metadata.
         mode: where metadata comes from, as for `sample_images`.
+        scale: of the metadata in training.
         device: where the generator works; the images come back to the CPU.
 
     Raises:
-        LabError: if a file is missing or damaged, or the picture of ``mode`` cannot be read.
+        LabError: if the picture of ``mode`` cannot be read.
     """
 
     def __init__(
         self,
-        file: Path,
+        generator: AnyGenerator,
+        bank: MetadataBank | None,
         count: int,
         seed: int = 0,
         mode: str = "bank",
+        scale: Scale = "standardised",
         device: torch.device | str = "cpu",
     ) -> None:
-        self.generator = load_generator(file).to(device)
-        self.config = self.generator.config
-        self.bank = bank_beside(file) if self.config.metadata else None
-        train = json.loads(generator_facts(file).get("train", "{}"))
-        self.scale = train.get("metadata_scale", "standardised")
+        self.generator = generator.to(device)
+        self.config = generator.config
+        self.bank = bank
+        self.scale = scale
         self.name = "generated images"
         self.seed = seed
         self.mode = mode
         self.device = torch.device(device)
         self._count = count
         self._row: Tensor | None = None  # (1, C), when one picture gives the metadata of all
-        if self.bank is not None and mode not in MODES:
-            raw = metadata_of_picture(Path(mode), self.bank.layer)
-            self._row = self.bank.of_images(raw, self.scale)
+        if bank is not None and mode not in MODES:
+            self._row = bank.of_images(metadata_of_picture(Path(mode), bank.layer), scale)
+
+    @classmethod
+    def from_file(
+        cls,
+        file: Path,
+        count: int,
+        seed: int = 0,
+        mode: str = "bank",
+        device: torch.device | str = "cpu",
+    ) -> "GeneratedImages":
+        """Return the images of a generator.safetensors.
+
+        One with metadata needs the metadata.safetensors beside it.
+
+        Raises:
+            LabError: if a file is missing or damaged, or the picture of ``mode`` cannot be read.
+        """
+        generator = load_generator(file)
+        bank = bank_beside(file) if generator.config.metadata else None
+        train = json.loads(generator_facts(file).get("train", "{}"))
+        scale = train.get("metadata_scale", "standardised")
+        return cls(generator, bank, count, seed, mode, scale, device)
 
     @property
     def resolution(self) -> int:
@@ -124,7 +149,7 @@ def sample_images(file: Path, count: int, seed: int = 0, mode: str = "bank") -> 
     Raises:
         LabError: if a file is missing or damaged, or the picture cannot be read.
     """
-    images = GeneratedImages(file, count, seed, mode)
+    images = GeneratedImages.from_file(file, count, seed, mode)
     # One by one, so that an image does not depend by a rounding on how many are drawn.
     return torch.cat([images.batch([index]) for index in range(count)])
 

@@ -130,7 +130,7 @@ def test_images_of_another_size_are_refused(generator: Generator) -> None:
 
 def test_starting_points_are_the_inputs_of_samples(tmp_path: Path) -> None:
     save_generator(tmp_path / "generator.safetensors", Generator(CONFIG))
-    source = GeneratedImages(tmp_path / "generator.safetensors", 1, seed=4)
+    source = GeneratedImages.from_file(tmp_path / "generator.safetensors", 1, seed=4)
     noise, metadata = starting_points(source, torch.zeros(3, 3, 64, 64), restarts=2)
     assert noise.shape == (2, 3, 16)
     assert metadata is None
@@ -148,7 +148,7 @@ def test_the_metadata_of_the_given_images_is_standardised_by_the_bank(
     MetadataBank(values, names, "relu5_3", 256, "w", "letters", "f").save(
         tmp_path / "metadata.safetensors"
     )
-    source = GeneratedImages(tmp_path / "generator.safetensors", 1)
+    source = GeneratedImages.from_file(tmp_path / "generator.safetensors", 1)
     targets = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
     own = own_metadata(source, targets)
     assert own is not None

@@ -92,7 +92,7 @@ def test_fid_of_a_run(run_evaluate: Evaluate, run: Path) -> None:
     assert values["training"]["fingerprint"] == RunInfo.load(run).data_fingerprint
     assert values["metadata"] == "bank"
     assert len(values["generator_sha256"]) == 64
-    assert {"slae-lab", "python", "torch"} == set(values["versions"])
+    assert {"slae-lib", "python", "torch"} == set(values["versions"])
     assert values["command"].startswith("slae")
 
 

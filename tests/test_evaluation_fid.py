@@ -202,7 +202,7 @@ def test_generated_images_are_those_of_sampling_in_any_batch(
         bank = MetadataBank(values, tuple("abcde"), "relu5_3", 256, "w", "letters", "f")
         bank.save(tmp_path / "metadata.safetensors")
     for mode in ("bank", "mix", "gaussian") if metadata else ("bank",):
-        images = GeneratedImages(file, 7, seed=3, mode=mode)
+        images = GeneratedImages.from_file(file, 7, seed=3, mode=mode)
         expected = sample_images(file, 7, seed=3, mode=mode).short()
         assert len(images) == 7
         assert (images.batch(range(7)).short() - expected).abs().max() <= 1

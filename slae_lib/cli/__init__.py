@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from slae_lib.cli.ablate import ablate
 from slae_lib.cli.cost import cost
 from slae_lib.cli.data import data
 from slae_lib.cli.doctor import doctor
@@ -70,5 +71,5 @@ def main() -> None:
 
 
 data.add_command(data_fetch)
-for command in (train, sample, evaluate, cost, data, metadata, doctor):
+for command in (train, sample, evaluate, ablate, cost, data, metadata, doctor):
     main.add_command(command)

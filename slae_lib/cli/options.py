@@ -25,6 +25,31 @@ class SectionedCommand(click.Command):
                 formatter.write_dl(records)
 
 
+class SpreadCommand(click.Command):
+    """A command that takes ``--option 1 2 3`` for ``--option 1 --option 2 --option 3``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Repeat the name of an option that may be given several times before each value."""
+        several = {
+            name
+            for parameter in self.params
+            if isinstance(parameter, click.Option) and parameter.multiple
+            for name in parameter.opts
+        }
+        spread: list[str] = []
+        current, values = None, 0
+        for argument in args:
+            if argument.startswith("-"):
+                name, equals, _ = argument.partition("=")
+                current, values = (name if name in several else None), len(equals)
+            elif current is not None:
+                values += 1
+                if values > 1:
+                    spread.append(current)
+            spread.append(argument)
+        return super().parse_args(ctx, spread)
+
+
 class SectionOption(click.Option):
     """An option that knows the section of the help it belongs to."""
 

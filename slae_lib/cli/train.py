@@ -2,10 +2,8 @@
 
 import dataclasses
 import os
-import platform
 import shlex
 from collections.abc import Iterable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +79,7 @@ def train(
     check_folder(run, overwrite)
     model, images, bank = _load(model, config, data)
 
-    import torch
-
-    from slae_lib.runs import RunInfo
+    from slae_lib.runs import RunInfo, versions
     from slae_lib.training.loop import check_inputs
 
     check_inputs(model, config, images, bank)
@@ -94,11 +90,7 @@ def train(
             train=config,
             data=data if images.folder is None else str(Path(data).expanduser().resolve()),
             data_fingerprint=images.fingerprint,
-            versions={
-                "slae-lib": version("slae-lib"),
-                "python": platform.python_version(),
-                "torch": str(torch.__version__),
-            },
+            versions=versions(),
         ).save(run)
     _train(ctx, model, config, images, bank, run, resume=False)
 

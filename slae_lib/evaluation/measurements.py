@@ -65,7 +65,7 @@ class Subject:
     ) -> None:
         self.file = generator_file(run)
         self.data = data
-        self.samples = GeneratedImages(self.file, 1, seed, mode, pick_device(device))
+        self.samples = GeneratedImages.from_file(self.file, 1, seed, mode, pick_device(device))
 
     @cached_property
     def training(self) -> ImageSet:

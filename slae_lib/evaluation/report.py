@@ -2,19 +2,16 @@
 
 import json
 import math
-import platform
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from slae_lib.evaluation.backtracking import Backtracking
 from slae_lib.evaluation.fid import FidResult
 from slae_lib.evaluation.kid import KidResult
 from slae_lib.evaluation.novelty import CRITERION, Neighbours, Novelty
 from slae_lib.files import atomic_write
+from slae_lib.runs import versions
 
 FORMAT = "slae-lab-evaluation-1"
 
@@ -165,11 +162,7 @@ class Report:
         values = {
             "format": FORMAT,
             "command": self.command,
-            "versions": {
-                "slae-lab": version("slae-lib"),
-                "python": platform.python_version(),
-                "torch": str(torch.__version__),
-            },
+            "versions": versions(),
             **self.facts,
             **self.results,
             "notes": self.notes,

@@ -1,0 +1,21 @@
+"""The paper's ablation: FastGAN, + metadata, + SLAE, + both, and StyleGAN2, on any data set.
+
+`systems` says what is compared, `runner` trains and measures and can be stopped at any time, and
+`results` keeps the numbers and draws conclusions from them.
+"""
+
+from slae_lib.ablation.results import AblationResults, Comparison, compare, final_table
+from slae_lib.ablation.runner import Ablation, run_ablation
+from slae_lib.ablation.systems import SYSTEMS, System, system_configs
+
+__all__ = [
+    "SYSTEMS",
+    "Ablation",
+    "AblationResults",
+    "Comparison",
+    "System",
+    "compare",
+    "final_table",
+    "run_ablation",
+    "system_configs",
+]

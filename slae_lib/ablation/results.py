@@ -1,0 +1,226 @@
+"""The numbers of an ablation as a file, and what can be concluded from them."""
+
+import json
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from scipy import stats
+
+from slae_lib.ablation.systems import SYSTEMS
+from slae_lib.errors import LabError
+from slae_lib.evaluation.intervals import CONFIDENCE, Interval
+from slae_lib.files import atomic_write
+
+FORMAT = "slae-lab-ablation-1"
+
+Measure = Literal["fid", "kid", "diversity"]
+
+
+@dataclass(frozen=True)
+class Point:
+    """What was measured after so many images.
+
+    Attributes:
+        images: real images seen in training, with repetition.
+        fid: Frechet inception distance.
+        kid: kernel inception distance.
+        diversity: mean pairwise distance of the samples over that of the real images, in pixels.
+    """
+
+    images: int
+    fid: float
+    kid: float
+    diversity: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training run of the ablation.
+
+    Attributes:
+        system: a key of `SYSTEMS`.
+        seed: of the run.
+        parameters: of the generator.
+        seconds: of the training alone.
+        points: in order of images seen.
+    """
+
+    system: str
+    seed: int
+    parameters: int
+    seconds: float
+    points: tuple[Point, ...]
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Trial":
+        """Make a trial from what `dataclasses.asdict` gave."""
+        points = tuple(Point(**point) for point in values["points"])
+        return cls(**{**values, "points": points})
+
+
+@dataclass(frozen=True)
+class AblationResults:
+    """All trials, and where the numbers come from.
+
+    Attributes:
+        facts: command, data, settings, hardware and versions.
+        trials: one for each system and seed that is finished.
+    """
+
+    facts: dict[str, Any]
+    trials: tuple[Trial, ...] = field(default=())
+
+    def save(self, path: Path) -> None:
+        """Write everything as JSON, atomically.
+
+        Raises:
+            LabError: if it cannot be written.
+        """
+        values = {
+            "format": FORMAT,
+            **self.facts,
+            "trials": [asdict(trial) for trial in self.trials],
+        }
+        with atomic_write(path) as temporary:
+            temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> "AblationResults":
+        """Read what `save` wrote.
+
+        Raises:
+            LabError: if the file is missing, damaged or something else.
+        """
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            if values.pop("format") != FORMAT:
+                raise ValueError("another format")
+            trials = tuple(Trial.from_dict(trial) for trial in values.pop("trials"))
+        except FileNotFoundError:
+            raise LabError(f"{path} does not exist; `slae ablate` writes such a file.") from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise LabError(
+                f"{path} holds no results of an ablation ({error}); write it anew with "
+                "`slae ablate`."
+            ) from None
+        return cls(values, trials)
+
+    @property
+    def systems(self) -> list[str]:
+        """Systems with a finished trial, in the order of `SYSTEMS`."""
+        found = {trial.system for trial in self.trials}
+        return [name for name in SYSTEMS if name in found]
+
+    def of(self, system: str) -> dict[int, Trial]:
+        """Return the trials of a system by seed."""
+        trials = sorted(self.trials, key=lambda trial: trial.seed)
+        return {trial.seed: trial for trial in trials if trial.system == system}
+
+    def final(self, system: str, measure: Measure) -> dict[int, float]:
+        """Return a measure at the end of training, by seed."""
+        return {seed: getattr(trial.points[-1], measure) for seed, trial in self.of(system).items()}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two systems, compared seed by seed.
+
+    Attributes:
+        difference: mean over the seeds of (system - baseline).
+        interval: of that mean, Student's t, 95 %; infinite with one seed.
+        differences: by seed.
+    """
+
+    difference: float
+    interval: Interval
+    differences: dict[int, float]
+
+    @property
+    def verdict(self) -> str:
+        """What the interval allows to say about a measure of which less is better."""
+        if self.interval.high < 0:
+            return "better"
+        if self.interval.low > 0:
+            return "worse"
+        return "not decided"
+
+
+def compare(
+    results: AblationResults, system: str, baseline: str, measure: Measure = "fid"
+) -> Comparison:
+    """Compare two systems at the end of training, over the seeds that both have.
+
+    The same seed means the same order of images and the same noise for the measurement, so that
+    part of the chance cancels out.
+
+    Raises:
+        LabError: if they have no seed in common.
+    """
+    ours, theirs = results.final(system, measure), results.final(baseline, measure)
+    differences = {seed: ours[seed] - theirs[seed] for seed in ours if seed in theirs}
+    if not differences:
+        raise LabError(
+            f"{system} and {baseline} have no seed in common; train both with the same --seeds."
+        )
+    values = list(differences.values())
+    mean = statistics.fmean(values)
+    return Comparison(mean, t_interval(values), differences)
+
+
+def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+    """Return Student's interval of the mean of a few values; infinite for one value."""
+    mean = statistics.fmean(values)
+    if len(values) < 2:
+        return Interval(-math.inf, math.inf)
+    error = statistics.stdev(values) / math.sqrt(len(values))
+    reach = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1)) * error
+    return Interval(mean - reach, mean + reach)
+
+
+def final_table(results: AblationResults, baseline: str = "fastgan") -> str:
+    """Return the final numbers as a table in Markdown.
+
+    Mean and deviation over the seeds; the last column compares FID with the baseline's seed by
+    seed.
+    """
+    lines = [
+        "| system | seeds | parameters | FID | KID x 1000 | diversity | training | "
+        f"FID against {SYSTEMS[baseline].title} |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for system in results.systems:
+        trials = results.of(system)
+        cells = [
+            SYSTEMS[system].title,
+            str(len(trials)),
+            f"{next(iter(trials.values())).parameters / 1e6:.2f} M",
+            _spread(results.final(system, "fid").values(), 1),
+            _spread([1000 * value for value in results.final(system, "kid").values()], 1),
+            _spread(results.final(system, "diversity").values(), 2),
+            f"{statistics.fmean(trial.seconds for trial in trials.values()):.0f} s",
+            _against(results, system, baseline),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _against(results: AblationResults, system: str, baseline: str) -> str:
+    if system == baseline or not results.of(baseline):
+        return "-"
+    found = compare(results, system, baseline)
+    if len(found.differences) < 2:
+        return f"{found.difference:+.1f} (one seed)"
+    low, high = found.interval
+    return f"{found.difference:+.1f} [{low:+.1f}, {high:+.1f}]: {found.verdict}"
+
+
+def _spread(values: Any, digits: int) -> str:
+    values = list(values)
+    mean = f"{statistics.fmean(values):.{digits}f}"
+    if len(values) < 2:
+        return mean
+    return f"{mean} ± {statistics.stdev(values):.{digits}f}"
