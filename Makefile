@@ -41,10 +41,10 @@ unexport FORCE_COLOR
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lab lint install clean
+.PHONY: help demo test lab notebooks student lint install clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 demo: install ## train a small generator on the CPU (minutes); pictures in runs/demo
 	"$(BIN)/slae" train --preset cpu-demo --out runs/demo --overwrite
@@ -52,11 +52,22 @@ demo: install ## train a small generator on the CPU (minutes); pictures in runs/
 test: lint ## check the code and run all tests, the notebooks included
 	"$(BIN)/python" -m pytest --color=no tests
 	@if ls notebooks/*.ipynb >/dev/null 2>&1; then \
-	  "$(BIN)/python" -m pytest --color=no --nbval --nbval-current-env notebooks; \
+	  "$(BIN)/python" -m pytest --color=no --nbval --nbval-current-env \
+	    --nbval-sanitize-with=tests/notebook_sanitise.cfg --nbval-cell-timeout=600 notebooks; \
 	fi
 
 lab: install ## open JupyterLab on the notebooks
 	"$(BIN)/python" -m jupyterlab --notebook-dir=notebooks
+
+notebooks: install ## run the notebooks anew and store what comes out (NB=NAME: only that one)
+	"$(BIN)/python" notebooks/execute.py $(NB)
+
+student: install ## the students' edition of all notebooks, without solutions: build/student
+	rm -rf build/student && mkdir -p build/student/source/slae-lab
+	cp notebooks/*.ipynb build/student/source/slae-lab
+	cp notebooks/nbgrader_config.py build/student
+	cd build/student && "$(abspath $(BIN))/python" -m nbgrader generate_assignment slae-lab
+	@echo "The students' edition is in build/student/release/slae-lab."
 
 lint: install ## check style, format and types
 	"$(BIN)/python" -m ruff check .
