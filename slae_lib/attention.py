@@ -91,6 +91,13 @@ class SkipLayerAttentionExcitation(SkipLayerExcitation):
         super().__init__(low_channels, high_channels)
         self.attention = SpatialAttention(kernel_size)
 
-    def gate(self, low: Tensor) -> Tensor:
-        """Return the gate that the attended ``low`` makes: (B, C_high, 1, 1) in (0, 1)."""
-        return self.excite(self.attention(low) * low)
+    def gate(self, low: Tensor, attention_map: Tensor | None = None) -> Tensor:
+        """Return the gate that the attended ``low`` makes: (B, C_high, 1, 1) in (0, 1).
+
+        Args:
+            low: (B, C_low, h, w).
+            attention_map: (B, 1, h, w) to use in place of the link's own, to see what it does.
+        """
+        if attention_map is None:
+            attention_map = self.attention(low)  # (B, 1, h, w)
+        return self.excite(attention_map * low)

@@ -1,6 +1,7 @@
 """The generator: noise, and metadata of a real image, to an image."""
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -121,7 +122,12 @@ class Generator(nn.Module):
         return self.config.width * (64 if size <= 32 else 128) // size
 
     def forward(
-        self, noise: Tensor, metadata: Tensor | None = None, *, return_attention: bool = False
+        self,
+        noise: Tensor,
+        metadata: Tensor | None = None,
+        *,
+        return_attention: bool = False,
+        attention: Mapping[str, Tensor] | None = None,
     ) -> GeneratorOutput:
         """Make images.
 
@@ -130,13 +136,17 @@ class Generator(nn.Module):
             metadata: (B, metadata_dim), channel means of VGG-16 features, standardised; needed
                 if and only if ``config.metadata``.
             return_attention: also return each link's attention map and gate.
+            attention: link name to a map (B, 1, h, w), or one that broadcasts to that, used in
+                place of the link's own: an experiment, not a part of training.
 
         Raises:
-            ValueError: if a shape does not fit, or metadata is missing or not wanted.
+            ValueError: if a shape does not fit, metadata is missing or not wanted, or a link of
+                ``attention`` does not exist or has no attention.
         """
+        given = self._check_attention(attention or {})
         latent = self.latent(noise, metadata)  # (B, noise_dim)
         features = {4: self.start(latent[:, :, None, None])}  # (B, 16 * width, 4, 4)
-        attention, gates = {}, {}
+        maps, gates = {}, {}
         low_of = {high: low for low, high in self.config.generator_links}
         for name, block in self.blocks.items():
             size = int(name)
@@ -145,19 +155,42 @@ class Generator(nn.Module):
                 low = features[low_of[size]]
                 link_name = f"{low_of[size]}->{size}"
                 link = self.links[link_name]
-                assert isinstance(link, SkipLayerExcitation)
-                if return_attention:
+                if isinstance(link, SkipLayerAttentionExcitation):
+                    attention_map = given.get(link_name)
+                    if attention_map is None:
+                        attention_map = link.attention(low)
+                    maps[link_name] = attention_map.expand(len(low), 1, *low.shape[2:])
+                    gates[link_name] = link.gate(low, attention_map)
+                else:
+                    assert isinstance(link, SkipLayerExcitation)
                     gates[link_name] = link.gate(low)
-                    if isinstance(link, SkipLayerAttentionExcitation):
-                        attention[link_name] = link.attention(low)
-                high = link(low, high)
+                high = high * gates[link_name]
             features[size] = high
         return GeneratorOutput(
             image=torch.tanh(self.to_image(features[self.config.resolution])),
             small=torch.tanh(self.to_small(features[self.config.small_resolution])),
-            attention=attention,
-            gates=gates,
+            attention=maps if return_attention else {},
+            gates=gates if return_attention else {},
         )
+
+    def _check_attention(self, attention: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        for name, attention_map in attention.items():
+            having = list(self.links) if self.config.skip == "slae" else []
+            if name not in having:
+                raise ValueError(
+                    f"attention for the link {name!r}: this generator has attention in "
+                    f"{', '.join(having) or 'no link'}."
+                )
+            side = int(name.split("->")[0])
+            if attention_map.ndim != 4 or any(
+                found not in (1, wanted)
+                for found, wanted in zip(attention_map.shape[1:], (1, side, side), strict=True)
+            ):
+                raise ValueError(
+                    f"attention for the link {name} has shape {tuple(attention_map.shape)}; "
+                    f"it has to be (batch, 1, {side}, {side})."
+                )
+        return attention
 
     def latent(self, noise: Tensor, metadata: Tensor | None) -> Tensor:
         """Return the sum of noise and embedded metadata: (B, noise_dim)."""

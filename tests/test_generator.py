@@ -154,3 +154,43 @@ def test_one_step_of_adam_cannot_let_the_metadata_drown_the_noise() -> None:
     optimizer.step()
     moved = (generator.embed_metadata(metadata).detach() - before).abs().max()
     assert 0 < float(moved) < 0.01
+
+
+@torch.no_grad()
+def test_attention_can_be_put_in_place_of_a_links_own() -> None:
+    torch.manual_seed(0)
+    config = ModelConfig(resolution=64, width=8, noise_dim=16, metadata=False)
+    generator = Generator(config).eval()
+    noise = torch.randn(2, 16)
+    own = generator(noise, return_attention=True)
+    same = generator(noise, attention=own.attention)
+    torch.testing.assert_close(same.image, own.image)
+    assert same.attention == {}
+
+    one = torch.ones(1, 1, 1, 1)
+    changed = generator(noise, attention={"8->32": one}, return_attention=True)
+    assert changed.attention["8->32"].shape == (2, 1, 8, 8)
+    assert (changed.attention["8->32"] == 1).all()
+    torch.testing.assert_close(changed.gates["4->16"], own.gates["4->16"])  # an earlier link
+    assert not torch.equal(changed.gates["8->32"], own.gates["8->32"])
+
+    # With maps of ones, SLAE is SLE.
+    plain = Generator(ModelConfig(resolution=64, width=8, noise_dim=16, metadata=False, skip="sle"))
+    plain.load_state_dict(generator.state_dict(), strict=False)
+    ones = dict.fromkeys(generator.links, one)
+    torch.testing.assert_close(plain.eval()(noise).image, generator(noise, attention=ones).image)
+
+
+@pytest.mark.parametrize(
+    ("skip", "link", "shape", "named"),
+    [
+        ("slae", "4->64", (1, 1, 4, 4), "attention in 4->16, 8->32, 16->64"),
+        ("sle", "4->16", (1, 1, 4, 4), "attention in no link"),
+        ("slae", "8->32", (1, 1, 4, 4), r"has to be \(batch, 1, 8, 8\)"),
+        ("slae", "8->32", (1, 2, 8, 8), r"has to be \(batch, 1, 8, 8\)"),
+    ],
+)
+def test_attention_that_does_not_fit_is_named(skip, link, shape, named) -> None:
+    config = ModelConfig(resolution=64, width=8, noise_dim=16, metadata=False, skip=skip)
+    with pytest.raises(ValueError, match=named):
+        Generator(config)(torch.zeros(2, 16), attention={link: torch.ones(shape)})
