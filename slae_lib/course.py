@@ -1,0 +1,216 @@
+"""The course: its thirteen lessons in order, and what every notebook starts with and shows."""
+
+import html
+import io
+from base64 import b64encode
+from dataclasses import dataclass
+from importlib import metadata
+
+import torch
+from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One notebook of the course.
+
+    Attributes:
+        number: its place, 0 to 12.
+        slug: name of its file without number and suffix.
+        title: as in its heading.
+        builds: what the student builds, as the end of "You build ...".
+        minutes: how long a student needs who knows the basics of PyTorch.
+        prerequisites: numbers of the lessons that have to come before it; what those need in
+            turn is not repeated.
+    """
+
+    number: int
+    slug: str
+    title: str
+    builds: str
+    minutes: int
+    prerequisites: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the notebook without suffix, such as ``02_spatial_attention``."""
+        return f"{self.number:02}_{self.slug}"
+
+
+LESSONS = (
+    Lesson(0, "start_here", "Start here", "nothing yet: a tour, with a trained generator", 10),
+    Lesson(1, "few_shot_data", "Few-shot data and augmentation", "DiffAugment", 35, (0,)),
+    Lesson(
+        2,
+        "spatial_attention",
+        "Spatial attention",
+        "pooling over channels, one convolution, a sigmoid",
+        35,
+        (0,),
+    ),
+    Lesson(3, "sle_to_slae", "From SLE to SLAE", "both skip links", 40, (2,)),
+    Lesson(4, "generator", "The generator", "its blocks, links and heads", 50, (3,)),
+    Lesson(5, "discriminator", "The discriminator", "two branches and the decoders", 45, (4,)),
+    Lesson(6, "metadata", "Metadata from VGG-16", "a hook, channel means, a bank", 40, (1,)),
+    Lesson(7, "losses", "Losses", "the hinge and the reconstruction", 40, (5,)),
+    Lesson(8, "training_loop", "The training loop", "one iteration, then the loop", 50, (6, 7)),
+    Lesson(
+        9, "full_training", "Full training on a GPU", "nothing: the real run, resumed", 60, (8,)
+    ),
+    Lesson(
+        10, "evaluation", "Evaluation", "the Fréchet distance, back-tracking, novelty", 50, (8,)
+    ),
+    Lesson(
+        11, "ablation_and_cost", "Ablation and cost", "a fair comparison of four models", 45, (10,)
+    ),
+    Lesson(12, "attention_explorer", "Attention explorer", "nothing: move, and look", 25, (8,)),
+)
+"""The course in reading order. Figures, notebooks, README and tests all take it from here."""
+
+
+def lesson(name: str) -> Lesson:
+    """Return the lesson whose notebook is called ``name``.
+
+    Raises:
+        KeyError: if the course has no such notebook.
+    """
+    return {lesson.name: lesson for lesson in LESSONS}[name]
+
+
+def repository() -> str:
+    """Return the lab's address, as it stands in the installed package."""
+    addresses = metadata.metadata("slae-lib").get_all("Project-URL") or []
+    return dict(address.split(", ", 1) for address in addresses)["Repository"]
+
+
+def badge(name: str, version: str, address: str) -> str:
+    """Return the line of Markdown that opens a notebook in Colab.
+
+    Args:
+        name: of the notebook.
+        version: of the lab, whose notebook is opened.
+        address: of the lab's repository on GitHub.
+    """
+    path = address.removeprefix("https://github.com/")
+    notebook = f"{path}/blob/v{version}/notebooks/{name}.ipynb"
+    return (
+        "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+        f"(https://colab.research.google.com/github/{notebook})"
+    )
+
+
+def set_up_cell(name: str, version: str, address: str) -> str:
+    """Return the first code cell of a notebook; all notebooks have the same.
+
+    Args: as for `badge`.
+    """
+    return f"""\
+try:
+    from slae_lib.course import set_up, show
+except ModuleNotFoundError:  # on Colab: install the lab in the version of this notebook
+    %pip install -q "slae-lib @ git+{address}@v{version}"
+    from slae_lib.course import set_up, show
+
+device = set_up("{name}", version="{version}")"""
+
+
+def set_up(name: str, *, version: str) -> torch.device:
+    """Start a notebook: choose the device, seed PyTorch, say so, and show where we are.
+
+    Args:
+        name: of the notebook, such as ``"02_spatial_attention"``.
+        version: of the lab that the notebook was written for.
+
+    Returns:
+        The accelerator if there is one, and the CPU otherwise.
+    """
+    # Here, since a picture of the course needs the list above.
+    from slae_lib.plotting.course import reading_order_figure
+
+    here = lesson(name)
+    installed = metadata.version("slae-lib")
+    device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    torch.manual_seed(0)
+    print(f"SLAE Lab {installed}, PyTorch {torch.__version__}")
+    print(f"Device: {in_words(device)}")
+    if installed != version:
+        print(
+            f"This notebook was written for SLAE Lab {version}. If something does not fit, take "
+            f"the notebook of {installed}: {repository()}/tree/v{installed}/notebooks"
+        )
+    show(reading_order_figure(LESSONS, here=here.number), place_in_words(here))
+    return device
+
+
+def in_words(device: torch.device) -> str:
+    """Say what a device is, such as ``CPU (2 threads)``."""
+    if device.type == "cpu":
+        threads = torch.get_num_threads()
+        return f"CPU ({threads} thread{'s' if threads > 1 else ''})"
+    if device.type == "cuda":
+        memory = torch.cuda.get_device_properties(device).total_memory / 2**30
+        return f"{torch.cuda.get_device_name(device)} ({memory:.0f} GiB)"
+    return {"mps": "Apple GPU", "xpu": "Intel GPU"}.get(device.type, device.type)
+
+
+def place_in_words(here: Lesson) -> str:
+    """Say where a lesson stands in the course: what comes before it and what follows."""
+
+    def listed(numbers: list[int]) -> str:
+        names = [f"{number:02} {LESSONS[number].title}" for number in numbers]
+        return " and ".join(names) if names else "nothing"
+
+    after = [other.number for other in LESSONS if here.number in other.prerequisites]
+    return (
+        f"The course as a map. You are here: {here.number:02} {here.title}. "
+        f"It needs: {listed(list(here.prerequisites))}. It leads to: {listed(after)}."
+    )
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Show a figure in a notebook, with a description for those who cannot see it.
+
+    The picture is stored as PNG, which every viewer can show, GitHub's too. The description
+    goes three ways, because viewers differ: into the picture's metadata, in place of the
+    meaningless ``<Figure size ...>``, and as a line below the picture for every reader.
+
+    Args:
+        figure: any matplotlib figure.
+        alt: one to three sentences that tell what the picture shows: what is where, and what
+            to notice.
+    """
+    from IPython.display import display
+
+    png, width = compact_png(figure)
+    display(  # type: ignore[no-untyped-call]
+        {"image/png": b64encode(png).decode("ascii"), "text/plain": alt},
+        metadata={"image/png": {"alt": alt, "width": width}},
+        raw=True,
+    )
+    line = f"<p><small>{html.escape(alt)}</small></p>"
+    words = {"text/html": line, "text/plain": alt}
+    display(words, raw=True)  # type: ignore[no-untyped-call]
+
+
+def compact_png(figure: Figure, dpi: int = 110) -> tuple[bytes, int]:
+    """Draw a figure as a small PNG.
+
+    At most 256 colours make it three times smaller, and nobody sees it.
+
+    Args:
+        figure: any matplotlib figure.
+        dpi: pixels in an inch; it is shown with 96 at most, so it stays sharp on fine screens.
+
+    Returns:
+        The PNG's bytes, and the width in pixels to show it with.
+    """
+    from PIL import Image
+
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=dpi, facecolor="white")
+    picture = Image.open(drawn).convert("RGB")
+    # No dithering: it would make the flat areas of a drawing noisy, and the file large.
+    picture = picture.quantize(256, dither=Image.Dither.NONE)
+    small = io.BytesIO()
+    picture.save(small, format="PNG", optimize=True)
+    return small.getvalue(), round(picture.width * 96 / dpi)
