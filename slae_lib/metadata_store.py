@@ -115,13 +115,13 @@ def cached_file(images: ImageSet, layer: str = "relu5_3") -> Path:
 
 
 def stored_file(name: str) -> Path | None:
-    """Return the path of a file that comes with this project, or None if it is not there.
+    """Return the path of a file or folder that comes with this project; None if it is not there.
 
     An installed package has it inside; in a checkout it lies in ``data/`` beside the package.
     """
     package = Path(__file__).parent
     places = (package / "data" / name, package.parent / "data" / name)
-    return next((path for path in places if path.is_file()), None)
+    return next((path for path in places if path.exists()), None)
 
 
 def _stored_for(images: ImageSet) -> Path | None:

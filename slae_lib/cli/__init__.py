@@ -13,6 +13,7 @@ from slae_lib.cli.cost import cost
 from slae_lib.cli.data import data
 from slae_lib.cli.doctor import doctor
 from slae_lib.cli.evaluate import evaluate
+from slae_lib.cli.export import export
 from slae_lib.cli.fetch import data_fetch
 from slae_lib.cli.metadata import metadata
 from slae_lib.cli.sample import sample
@@ -71,5 +72,5 @@ def main() -> None:
 
 
 data.add_command(data_fetch)
-for command in (train, sample, evaluate, ablate, cost, data, metadata, doctor):
+for command in (train, sample, export, evaluate, ablate, cost, data, metadata, doctor):
     main.add_command(command)

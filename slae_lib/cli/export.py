@@ -1,0 +1,28 @@
+"""``slae export``."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option(
+    "--run", type=click.Path(path_type=Path), required=True, help="Folder of a finished run."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Folder for the small copy."
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["fp16", "fp32"]),
+    default="fp16",
+    show_default=True,
+    help="Of the stored generator.",
+)
+def export(run: Path, out: Path, precision: str) -> None:
+    """Copy a finished run without its checkpoints, small enough to be passed on."""
+    from slae_lib.export import export_run
+
+    written = export_run(run, out, half=precision == "fp16")
+    for path in written:
+        click.echo(f"{path}  {path.stat().st_size / 1e6:.2f} MB")
