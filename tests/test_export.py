@@ -9,13 +9,16 @@ from click.testing import CliRunner
 from slae_lib.checkpoint import generator_facts, load_generator
 from slae_lib.cli import main
 from slae_lib.config import ModelConfig, TrainConfig
-from slae_lib.datasets import load_images
+from slae_lib.datasets import load_images, to_uint8
 from slae_lib.errors import LabError, UsageError
-from slae_lib.export import export_run
+from slae_lib.export import demo_run, export_run
+from slae_lib.metadata import MetadataBank
 from slae_lib.metadata_store import bank_for
+from slae_lib.presets import PRESETS
 from slae_lib.runs import RunInfo, load_samples, read_metrics
 from slae_lib.sampling import sample_images
 from slae_lib.training import train
+from slae_lib.training.state import TrainingState
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +91,20 @@ def test_the_command_says_what_it_made(run: Path, tmp_path: Path) -> None:
         sample_images(tmp_path / "small" / "generator.safetensors", 2),
         sample_images(run / "generator.safetensors", 2),
     )
+
+
+def test_the_run_that_comes_with_the_lab_draws_its_last_grid() -> None:
+    folder = demo_run()
+    info = RunInfo.load(folder)
+    preset = PRESETS["cpu-demo"]
+    assert (info.model, info.train) == (preset.model, preset.train)
+    assert info.data_fingerprint == load_images("openmoji-faces", 64).fingerprint
+    assert read_metrics(folder / "metrics.csv")[-1]["iteration"] == info.train.iterations
+    state = TrainingState(
+        info.model, info.train, MetadataBank.load(folder / "metadata.safetensors")
+    )
+    generator = load_generator(folder / "generator.safetensors")
+    drawn = to_uint8(generator(state.fixed_noise, state.fixed_metadata).image)
+    stored = load_samples(folder, info.train.samples)[info.train.iterations]
+    assert (drawn.int() - stored.int()).float().abs().mean() < 0.5
+    assert sum(path.stat().st_size for path in folder.rglob("*.*")) < 8_000_000

@@ -68,7 +68,7 @@ def test_history_draws_every_column() -> None:
     assert len(logits.lines) == 3
     assert list(diversity.lines[0].get_xdata()) == [1, 3, 5]
     assert list(losses.lines[3].get_ydata()) == [2, 2]
-    assert "the same of a blind discriminator" in words(figure)
+    assert "adversarial, if it were blind" in words(figure)
 
 
 def test_history_without_diversity_is_drawn() -> None:

@@ -125,7 +125,7 @@ def history_figure(rows: Sequence[Mapping[str, Any]], *, title: str, blind: floa
             line(losses, column, f"discriminator: {column}", color, "--")
     line(losses, "generator", "generator", PURPLE, "-.")
     losses.axhline(
-        blind, color=GREY, linewidth=1, linestyle=":", label="the same of a blind discriminator"
+        blind, color=GREY, linewidth=1, linestyle=":", label="adversarial, if it were blind"
     )
     top = max(
         1.1 * blind, *(row["discriminator"] for row in rows), *(row["generator"] for row in rows)
