@@ -2,10 +2,11 @@
 
 import dataclasses
 import itertools
+import statistics
 from dataclasses import dataclass
 from typing import Any
 
-from slae_lib.cost import Counts, Measurement
+from slae_lib.cost import Counts, Measurement, PairedTime
 from slae_lib.models import AnyConfig
 
 
@@ -27,6 +28,27 @@ class Row:
             **(dataclasses.asdict(self.measurement) if self.measurement else {}),
             "config": self.config.to_dict(),
         }
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The iterations of two models, compared in turn.
+
+    Attributes:
+        baseline: name of the model to compare with.
+        model: name of the model that is compared.
+        resolution: of both.
+        times: what was measured.
+    """
+
+    baseline: str
+    model: str
+    resolution: int
+    times: PairedTime
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as a dictionary that JSON can hold."""
+        return dataclasses.asdict(self)
 
 
 def format_table(rows: list[Row]) -> str:
@@ -52,6 +74,30 @@ def format_table(rows: list[Row]) -> str:
                 _gibibytes(measured.sampling_bytes),
             ]
         lines.append(cells)
+    return _aligned(lines)
+
+
+def format_pairs(pairs: list[Pair]) -> str:
+    """Return the comparisons as a table in plain text: median and middle half of the ratios."""
+    lines = [["iteration of", "px", "s", "against", "s", "ratio", "middle half"]]
+    for pair in pairs:
+        ratios = pair.times.ratios
+        quartiles = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else [ratios[0]] * 3
+        lines.append(
+            [
+                pair.model,
+                str(pair.resolution),
+                f"{pair.times.seconds[1]:.3f}",
+                pair.baseline,
+                f"{pair.times.seconds[0]:.3f}",
+                f"{pair.times.ratio:.3f}",
+                f"{quartiles[0]:.3f} to {quartiles[2]:.3f}",
+            ]
+        )
+    return _aligned(lines)
+
+
+def _aligned(lines: list[list[str]]) -> str:
     columns = itertools.zip_longest(*lines, fillvalue="")
     widths = [max(map(len, column)) for column in columns]
     return "\n".join(

@@ -155,7 +155,10 @@ def test_the_command_counts(tmp_path: Path) -> None:
     options = "--resolution 64 128 --width 8 --model=fastgan slae --json"
     result = CliRunner().invoke(GROUP, ["cost", *options.split(), str(file)])
     assert result.exit_code == 0, result.output
-    rows = json.loads(file.read_text())
+    values = json.loads(file.read_text())
+    assert values["command"].startswith("slae ")
+    assert {"hardware", "versions", "pairs"} <= set(values)
+    rows = values["models"]
     assert [(row["model"], row["resolution"]) for row in rows] == [
         *[("fastgan", 64), ("slae", 64), ("fastgan", 128), ("slae", 128)]
     ]
@@ -171,13 +174,27 @@ def test_the_command_measures_in_a_process_of_its_own(tmp_path: Path) -> None:
     options = "--resolution=64 --width 8 --model slae --time --rounds 1 --device cpu --json"
     result = CliRunner().invoke(GROUP, ["cost", *options.split(), str(file)])
     assert result.exit_code == 0, result.output
-    (row,) = json.loads(file.read_text())
+    (row,) = json.loads(file.read_text())["models"]
     assert row["iteration_seconds"] > row["image_seconds"] > 0
     assert f"{row['iteration_seconds']:.3f}" in result.stdout
     assert "batches of 2" in result.stdout
     assert ballast.nbytes > 1.5e9
     if row["training_bytes"] is not None:  # Windows does not tell
         assert 50e6 < row["sampling_bytes"] <= row["training_bytes"] < 1.5e9
+
+
+def test_the_command_compares_in_pairs(tmp_path: Path) -> None:
+    file = tmp_path / "cost.json"
+    options = "--resolution 64 --width 8 --model fastgan slae --pairs 3 --device cpu --json"
+    result = CliRunner().invoke(
+        GROUP, ["cost", *options.split(), str(file), "--reconstruction", "none"]
+    )
+    assert result.exit_code == 0, result.output
+    (pair,) = json.loads(file.read_text())["pairs"]
+    assert (pair["baseline"], pair["model"], pair["resolution"]) == ("fastgan", "slae", 64)
+    assert len(pair["times"]["ratios"]) == 3
+    assert f"{pair['times']['ratio']:.3f}" in result.stdout
+    assert "middle half" in result.stdout
 
 
 def test_the_command_refuses_a_size_that_does_not_exist() -> None:

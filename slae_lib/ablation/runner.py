@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from slae_lib.files import atomic_write
 from slae_lib.metadata import MetadataBank
 from slae_lib.metadata_store import bank_for
 from slae_lib.models import AnyConfig
-from slae_lib.runs import RunInfo, prepare_folder, versions
+from slae_lib.runs import RunInfo, hardware, prepare_folder, versions
 from slae_lib.sampling import GeneratedImages
 from slae_lib.training import train
 
@@ -245,9 +244,6 @@ class _Trial:
 def _facts(
     ablation: Ablation, images: ImageSet, device: torch.device, command: str
 ) -> dict[str, Any]:
-    hardware = f"{os.cpu_count()} CPU cores, {torch.get_num_threads()} threads"
-    if device.type == "cuda":
-        hardware = torch.cuda.get_device_name(device)
     return {
         "command": command,
         "data": images.name,
@@ -256,6 +252,6 @@ def _facts(
         "resolution": images.resolution,
         "preset": ablation.preset,
         "generated_images": ablation.count,
-        "hardware": hardware,
+        "hardware": hardware("cpu" if device.type == "cpu" else "auto"),
         "versions": versions(),
     }

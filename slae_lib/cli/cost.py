@@ -1,6 +1,8 @@
 """``slae cost``."""
 
 import json
+import shlex
+import sys
 from pathlib import Path
 
 import click
@@ -36,6 +38,13 @@ NAMES = ("fastgan", "slae-no-metadata", "slae", "stylegan2")
 )
 @click.option("--time/--no-time", "timed", help="Measure time and memory too: minutes on a CPU.")
 @click.option(
+    "--pairs",
+    type=click.IntRange(0),
+    default=0,
+    help="Compare each model's iteration with the first model's, in turn, so many times: much "
+    "steadier than two times on their own.",
+)
+@click.option(
     "--batch-size",
     type=click.IntRange(2),
     help="Images in an iteration  [default: 8, and 2 on a CPU]",
@@ -59,6 +68,7 @@ def cost(
     models: tuple[str, ...],
     width: int,
     timed: bool,
+    pairs: int,
     batch_size: int | None,
     rounds: int,
     device: str,
@@ -66,11 +76,12 @@ def cost(
     file: Path | None,
 ) -> None:
     """Show what models cost: parameters, multiplications, time, memory (the paper's table 1)."""
-    from slae_lib.cost import MODELS, count, measure
-    from slae_lib.cost_table import Row, format_table
+    from slae_lib.cost import MODELS, count, measure, paired_step_time
+    from slae_lib.cost_table import Pair, Row, format_pairs, format_table
     from slae_lib.files import atomic_write
+    from slae_lib.runs import hardware, versions
 
-    rows = []
+    rows, compared = [], []
     for resolution in resolutions:
         for model in models:
             config = MODELS[model](resolution, width)
@@ -85,14 +96,35 @@ def cost(
                     reconstruction=reconstruction,  # type: ignore[arg-type]
                 )
             rows.append(Row(model, config, count(config), measurement))
+        for model in models[1:] if pairs else ():
+            click.echo(f"Comparing {model} with {models[0]} at {resolution} px ...", err=True)
+            times = paired_step_time(
+                MODELS[models[0]](resolution, width),
+                MODELS[model](resolution, width),
+                pairs,
+                batch_size=batch_size,
+                device=device,  # type: ignore[arg-type]
+                reconstruction=reconstruction,  # type: ignore[arg-type]
+            )
+            compared.append(Pair(models[0], model, resolution, times))
     click.echo(format_table(rows))
     if timed and (measured := rows[0].measurement) is not None:
         click.echo(
             f"\nOn {measured.device}: batches of {measured.batch_size}, medians of "
             f"{measured.rounds}; peaks of the memory while training and while sampling."
         )
+    if compared:
+        click.echo(f"\n{format_pairs(compared)}")
     if file is not None:
         with atomic_write(file) as temporary:
-            content = json.dumps([row.to_dict() for row in rows], indent=2)
+            values = {
+                "format": "slae-lab-cost-1",
+                "command": shlex.join(["slae", *sys.argv[1:]]),
+                "hardware": hardware(device),
+                "versions": versions(),
+                "models": [row.to_dict() for row in rows],
+                "pairs": [pair.to_dict() for pair in compared],
+            }
+            content = json.dumps(values, indent=2)
             temporary.write_text(content + "\n", encoding="utf-8")
         click.echo(f"\n{file}")
