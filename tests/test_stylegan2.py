@@ -90,8 +90,8 @@ def test_channels_of_config_f() -> None:
 
 def test_the_narrow_setting_is_small() -> None:
     with torch.device("meta"):
-        assert parameters(StyleGAN2Generator(NARROW)) < 2_000_000
-        assert parameters(StyleGAN2Discriminator(NARROW)) < 2_000_000
+        assert parameters(StyleGAN2Generator(NARROW)) < 600_000
+        assert parameters(StyleGAN2Discriminator(NARROW)) < 600_000
 
 
 @pytest.mark.parametrize("resolution", [64, 128, 256, 512, 1024])
