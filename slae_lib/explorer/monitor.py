@@ -1,0 +1,176 @@
+"""The training monitor: losses, samples and attention of a training that is running."""
+
+import asyncio
+import time
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any
+
+from slae_lib.errors import LabError
+from slae_lib.explorer.base import Explorer, Still
+from slae_lib.explorer.controls import column, control, find_ipywidgets, row, why_no_controls
+from slae_lib.explorer.pictures import TrainingPictures
+from slae_lib.explorer.progress import RunProgress, progress_facts, read_progress
+from slae_lib.explorer.source import existing
+from slae_lib.plotting.explorer_pages import monitor_figure
+from slae_lib.training import Progress
+
+
+class TrainingMonitor(Explorer):
+    """The live picture of a training; give it to the loop as its callback.
+
+    ``monitor = TrainingMonitor("runs/mine")``, shown by a cell of its own, and then
+    ``train(..., run=Path("runs/mine"), callback=monitor)``. All that it shows stands in the run's
+    folder: after a closed browser tab, in another notebook or beside a training that a terminal
+    runs, a new monitor of the same folder shows the same, at the click of "Refresh" or every few
+    seconds.
+
+    Args:
+        run: the folder, which need not exist yet.
+        seconds: between two pictures while the training runs.
+
+    Attributes:
+        progress: what was read last; None before there is a run.
+        controls: by name: run, refresh, follow; empty without ipywidgets.
+    """
+
+    def __init__(self, run: str | Path, seconds: float = 5.0) -> None:
+        super().__init__()
+        self.seconds = seconds
+        self.progress: RunProgress | None = None
+        self.controls: dict[str, Any] = {}
+        self._wanted = str(run)
+        self._drawn = -float("inf")
+        self._following = False
+        if find_ipywidgets() is not None:
+            self._make_controls()
+        self.updates.now()
+
+    def __call__(self, progress: Progress) -> None:
+        """Draw what the training has written, if the last picture is old enough.
+
+        A fault of the picture must not end a training of hours: it is shown, and a warning.
+        """
+        done = self.progress is not None and (
+            progress.iteration >= self.progress.info.train.iterations
+        )
+        if not done and time.monotonic() - self._drawn < self.seconds:
+            return
+        try:
+            self.refresh()
+        except Exception:
+            warnings.warn(
+                f"The training goes on, but its monitor has failed:\n{traceback.format_exc()}",
+                stacklevel=2,
+            )
+
+    def refresh(self) -> None:
+        """Read the run's folder again and draw it."""
+        self.updates.now()
+
+    def static(self) -> Still:
+        """Return a picture without controls of what the folder holds now.
+
+        Raises:
+            LabError: if there is no run.
+        """
+        self.refresh()
+        if self.progress is None:
+            raise LabError(self.message)
+        return self._still(self.progress)
+
+    def _make_controls(self) -> None:
+        widgets = find_ipywidgets()
+        assert widgets is not None
+        self.controls = {
+            "run": control(
+                "Text", "Run", "Folder of a run", value=self._wanted, continuous_update=False
+            ),
+            "refresh": control("Button", "Refresh", "Read the folder again"),
+            "follow": control(
+                "Checkbox",
+                f"Refresh every {self.seconds:g} seconds",
+                "Until the training is finished",
+                indent=False,
+            ),
+        }
+        self.controls["run"].observe(self.updates.request, "value")
+        self.controls["refresh"].on_click(self.updates.request)
+        self.controls["follow"].observe(self._follow, "value")
+        self.controls["refresh"].layout.width = "10em"
+        parts = [
+            column("Training", [self.controls["run"]]),
+            column("Look again", [row([self.controls["refresh"], self.controls["follow"]])]),
+        ]
+        self.widget = widgets.VBox([row(parts), *self._outputs()])
+
+    def _update(self) -> None:
+        wanted = self.controls["run"].value.strip() if self.controls else self._wanted
+        before = self.progress
+        run = existing(wanted)
+        if before is not None and before.run != run:
+            before = None
+        progress = read_progress(run, before)
+        self._show(self._still(progress))
+        self.progress = progress
+        self._drawn = time.monotonic()
+        self._say("")
+
+    def _still(self, progress: RunProgress) -> Still:
+        facts = progress_facts(progress)
+        images = TrainingPictures(None, progress.info.data)
+        name = f"{progress.run.name}: iteration {progress.iteration:,}"
+        if not progress.rows:
+            raise LabError(
+                f"{progress.run} has no losses yet; the first are written after "
+                f"{progress.info.train.log_every} iterations."
+            )
+        glance = progress.glance
+        has_maps = glance is not None and bool(glance.attention)
+        figure = monitor_figure(
+            progress.rows,
+            title=f"{name} of {progress.info.train.iterations:,}",
+            samples=progress.samples,
+            samples_title=f"Samples at iteration {progress.samples_iteration:,}",
+            attention=glance.attention if glance is not None else None,
+            attention_images=glance.images if glance is not None and has_maps else None,
+            attention_title=f"Attention at iteration {glance.iteration:,}" if glance else "",
+            blind=progress.blind,
+        )
+        panels = ["losses", "diversity"]
+        if progress.samples is not None:
+            panels.append("16 of the newest samples")
+        if has_maps:
+            panels.append("the attention of each link over four samples")
+        listed = ", ".join(panels[:-1]) + " and " + panels[-1]
+        alt = f"Training {progress.run.name}: {listed}. " + " ".join(facts)
+        return Still(figure, facts, alt, why_no_controls(), images.attribution)
+
+    def _follow(self, change: Any) -> None:
+        """Begin to look every few seconds, or stop."""
+        if not change["new"] or self._following:
+            return
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._say("There is no event loop here that could refresh by itself; use Refresh.")
+            return
+        self._following = True
+        loop.call_soon(self._look_again, loop)
+
+    def _look_again(self, loop: asyncio.AbstractEventLoop) -> None:
+        finished = False
+        try:
+            if self.controls["follow"].value:
+                self.refresh()
+                finished = self.progress is not None and self.progress.finished
+        except Exception:
+            finished = True  # what is broken is not repeated every few seconds
+            raise
+        finally:
+            self._following = self.controls["follow"].value and not finished
+            if self._following:
+                loop.call_later(self.seconds, self._look_again, loop)
+            else:
+                self.controls["follow"].value = False

@@ -1,0 +1,148 @@
+"""Pictures as HTML: a figure or a thumbnail as an ``<img>`` that has an alternative text."""
+
+import html
+import io
+from base64 import b64encode
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor
+
+from slae_lib.datasets import DATA_SETS, ImageSet, load_images
+from slae_lib.errors import LabError
+from slae_lib.images import BadPicture, in_threads, read_picture
+from slae_lib.metadata import MetadataBank
+from slae_lib.plotting.base import to_pixels
+
+THUMBNAIL = 64  # px
+SHOWN_DPI = 96  # of the browser; more in the file keeps the picture sharp on fine screens
+
+
+def figure_png(figure: Figure, dpi: int = 120) -> bytes:
+    """Draw a figure as PNG, written quickly rather than small."""
+    figure.set_dpi(dpi)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
+    return _png(Image.fromarray(np.ascontiguousarray(pixels)), quick=True)
+
+
+def small_png(figure: Figure, dpi: int = 110) -> bytes:
+    """Draw a figure as a PNG of at most 256 colours, for a notebook's file."""
+    picture = Image.open(io.BytesIO(figure_png(figure, dpi)))
+    return _png(picture.quantize(256, dither=Image.Dither.NONE), quick=False)
+
+
+def image_html(png: bytes, alt: str, width: int | None = None) -> str:
+    """Return an ``<img>`` with the picture inside.
+
+    Args:
+        png: the picture.
+        alt: what it shows, for those who do not see it.
+        width: in px of the page; the picture's own when not given.
+    """
+    size = "" if width is None else f'width="{width}" '
+    return (
+        f'<img src="data:image/png;base64,{b64encode(png).decode("ascii")}" '
+        f'{size}alt="{html.escape(alt, quote=True)}" '
+        'style="max-width: 100%; height: auto; margin: 0;">'
+    )
+
+
+def figure_html(figure: Figure, alt: str) -> str:
+    """Return a figure as an ``<img>`` of the figure's size."""
+    return image_html(figure_png(figure), alt, round(figure.get_figwidth() * SHOWN_DPI))
+
+
+def facts_html(facts: list[str]) -> str:
+    """Return sentences as a list."""
+    items = "".join(f"<li>{html.escape(fact)}</li>" for fact in facts)
+    return (
+        f'<ul role="status" style="margin: 0; padding-left: 1.2em; line-height: 1.4;">{items}</ul>'
+    )
+
+
+def thumbnail_html(picture: Tensor | None, label: str, side: int = 40) -> str:
+    """Return a small picture with its name beside it; the name alone where there is no picture."""
+    if picture is None:
+        return f"<span>{html.escape(label)}</span>"
+    return image_html(thumbnail_png(picture), label, side)
+
+
+def thumbnail_png(picture: Tensor) -> bytes:
+    """Return a picture, uint8 (3, H, W), as PNG."""
+    return _png(Image.fromarray(to_pixels(picture)), quick=True)
+
+
+class TrainingPictures:
+    """Thumbnails of the training pictures by name, as far as the pictures can be had.
+
+    Args:
+        bank: whose pictures they are.
+        data: a data set's name or a folder, as for `slae_lib.datasets.load_images`; None if it is
+            not known.
+    """
+
+    def __init__(self, bank: MetadataBank | None, data: str | None) -> None:
+        self.bank = bank
+        self.data = data
+        self._read: dict[str, Tensor | None] = {}
+
+    def get(self, name: str | None) -> Tensor | None:
+        """Return a thumbnail, uint8 (3, 64, 64), or None if the picture is not there."""
+        if name is None:
+            return None
+        if self._builtin is not None:
+            names = self._builtin.names
+            return self._builtin.batch([names.index(name)])[0] if name in names else None
+        if name not in self._read:
+            self._read[name] = self._from_folder(name)
+        return self._read[name]
+
+    def many(self, names: list[str]) -> list[Tensor | None]:
+        """Return the thumbnails of several pictures, read at the same time."""
+        if self._builtin is None:
+            return in_threads(self.get, names)
+        return [self.get(name) for name in names]
+
+    @property
+    def attribution(self) -> str | None:
+        """The line to show wherever the pictures are."""
+        return None if self._builtin is None else self._builtin.attribution
+
+    @cached_property
+    def _builtin(self) -> ImageSet | None:
+        known = DATA_SETS.get(self.data or "")
+        if known is None or not known.builtin:
+            return None
+        try:
+            return load_images(known.name, THUMBNAIL)
+        except LabError:
+            return None  # a package is missing: names do without thumbnails
+
+    @cached_property
+    def _folder(self) -> Path | None:
+        if self.data is None:
+            return None
+        known = DATA_SETS.get(self.data)
+        folder = Path(self.data) if known is None else known.folder
+        return folder if folder.is_dir() else None
+
+    def _from_folder(self, name: str) -> Tensor | None:
+        # Only the pictures that are shown are read, since a folder may hold thousands.
+        if self._folder is None:
+            return None
+        try:
+            return read_picture(self._folder / name, THUMBNAIL)[0]
+        except BadPicture:
+            return None
+
+
+def _png(picture: Image.Image, *, quick: bool) -> bytes:
+    content = io.BytesIO()
+    picture.save(content, format="PNG", optimize=not quick, compress_level=1 if quick else 9)
+    return content.getvalue()

@@ -1,0 +1,201 @@
+"""What an explorer looks into: the generators and the metadata of one run."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from slae_lib.checkpoint import (
+    generator_facts,
+    list_checkpoints,
+    load_averaged_generator,
+    load_generator,
+)
+from slae_lib.datasets import DATA_SETS, ImageSet
+from slae_lib.errors import LabError
+from slae_lib.generator import Generator
+from slae_lib.metadata import RESOLUTION, MetadataBank, Scale
+from slae_lib.metadata_store import cached_file, stored_file
+from slae_lib.runs import RunInfo
+
+FINISHED = "generator.safetensors"
+BANK = "metadata.safetensors"
+STORED = "openmoji_faces_metadata.safetensors"
+_KEPT = 4  # generators in memory, so that going back and forth between checkpoints is quick
+
+
+class Source:
+    """A run's folder, a generator.safetensors or a checkpoint, opened for looking.
+
+    Args:
+        path: of the folder or the file.
+
+    Attributes:
+        files: label such as ``"finished"`` or ``"iteration 60"`` to a file with a generator, the
+            one to begin with first.
+        info: what ``run.json`` holds; None if there is none.
+        trouble: one sentence that says why the metadata cannot be used, or nothing.
+        bank_file: with the metadata.
+
+    Raises:
+        LabError: if there is no generator of SLAE or FastGAN.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = existing(path)
+        self.folder = _folder_of(self.path)
+        self.info = RunInfo.load(self.folder) if (self.folder / "run.json").is_file() else None
+        self.files = _files(self.path, self.folder)
+        self.trouble = ""
+        self.bank_file = self.folder / BANK
+        self._loaded: dict[tuple[Path, int], Generator] = {}
+        self._bank: MetadataBank | None = None
+        first = next(iter(self.files))
+        config = self.generator(first).config
+        self.scale: Scale = self._scale()
+        if config.metadata:
+            try:
+                self._bank = self._find_bank(config.metadata_dim)
+            except LabError as problem:
+                self.trouble = str(problem)
+
+    @property
+    def bank(self) -> MetadataBank | None:
+        """The metadata of the training pictures; None where it is not wanted or not there."""
+        return self._bank
+
+    @property
+    def data(self) -> str | None:
+        """Where the training pictures come from, as for `slae_lib.datasets.load_images`."""
+        if self.info is not None:
+            return self.info.data
+        return None if self._bank is None else data_of(self._bank)
+
+    def generator(self, label: str) -> Generator:
+        """Return the generator of the file that ``label`` stands for; the last few are kept.
+
+        Raises:
+            LabError: if the file is gone, damaged, or holds a generator without skip links.
+        """
+        file = self.files[label]
+        try:
+            key = file, file.stat().st_mtime_ns
+        except OSError:
+            raise LabError(f"{file} is gone; choose another checkpoint.") from None
+        if key not in self._loaded:
+            with memory_in_words("this generator"):
+                loaded = load_averaged_generator(file) if file.suffix == ".pt" else None
+                loaded = loaded or load_generator(file)
+            if not isinstance(loaded, Generator):
+                raise LabError(
+                    f"{file} holds StyleGAN2, which has no skip links; open a run of SLAE or "
+                    "FastGAN."
+                )
+            self._loaded[key] = loaded
+            while len(self._loaded) > _KEPT:
+                del self._loaded[next(iter(self._loaded))]
+        return self._loaded[key]
+
+    def _scale(self) -> Scale:
+        if self.info is not None:
+            return "raw" if self.info.train.metadata_scale == "raw" else "standardised"
+        finished = [file for file in self.files.values() if file.suffix != ".pt"]
+        train = json.loads(generator_facts(finished[0]).get("train", "{}")) if finished else {}
+        return "raw" if train.get("metadata_scale") == "raw" else "standardised"
+
+    def _find_bank(self, channels: int) -> MetadataBank:
+        if not self.bank_file.exists():
+            self.bank_file = self._bank_of_unfinished()
+        file, bank = self.bank_file, MetadataBank.load(self.bank_file)
+        if self.info is not None and bank.data_fingerprint != self.info.data_fingerprint:
+            raise LabError(
+                f"{file} holds the metadata of {bank.data_name!r} and not of the pictures that "
+                "this run learned from; bring its own file back. Until then the metadata is zero."
+            )
+        if bank.values.shape[1] != channels:
+            raise LabError(
+                f"{file} has {bank.values.shape[1]} numbers for each picture and this generator "
+                f"takes {channels}; bring its own file back. Until then the metadata is zero."
+            )
+        return bank
+
+    def _bank_of_unfinished(self) -> Path:
+        """Return the metadata file of a run that is not finished, if it was extracted before."""
+        if self.info is not None:
+            images = ImageSet(self.info.data, RESOLUTION, (), self.info.data_fingerprint)
+            layer = self.info.train.metadata_layer
+            for file in (stored_file(STORED), cached_file(images, layer)):
+                if file is not None and file.exists():
+                    bank = MetadataBank.load(file)
+                    if (bank.data_fingerprint, bank.layer) == (images.fingerprint, layer):
+                        return file
+        raise LabError(
+            f"{self.bank_file} is missing; copy it from the run's folder. Until then the "
+            "metadata is zero."
+        )
+
+
+def existing(path: str | Path) -> Path:
+    """Return a path that somebody has typed.
+
+    Raises:
+        LabError: if it leads nowhere.
+    """
+    try:
+        found = Path(path).expanduser()
+        if found.exists():
+            return found
+    except (OSError, RuntimeError):
+        pass  # too long for a path, a folder that may not be entered, an unknown user after "~"
+    raise LabError(f"{path} does not exist; name the folder of a run, or its {FINISHED}.")
+
+
+def data_of(bank: MetadataBank) -> str | None:
+    """Return the data set that a bank was made from, if it is known by a name."""
+    return bank.data_name if bank.data_name in DATA_SETS else None
+
+
+@contextmanager
+def memory_in_words(what: str) -> Iterator[None]:
+    """Turn every kind of failed allocation into a sentence."""
+    try:
+        yield
+    except MemoryError as error:
+        raise _too_large(what) from error
+    except RuntimeError as error:
+        if "alloc" in str(error) or "out of memory" in str(error):
+            raise _too_large(what) from error
+        raise
+
+
+def _too_large(what: str) -> LabError:
+    return LabError(
+        f"There is not enough memory for {what}; close other notebooks, or open a run of a lower "
+        "resolution."
+    )
+
+
+def _folder_of(path: Path) -> Path:
+    if path.is_dir():
+        return path
+    inside = path.parent.name == "checkpoints"
+    return path.parent.parent if inside else path.parent
+
+
+def _files(path: Path, folder: Path) -> dict[str, Path]:
+    files = {}
+    finished = folder / FINISHED
+    if finished.is_file():
+        files["finished"] = finished
+    for checkpoint in reversed(list_checkpoints(folder / "checkpoints")):
+        number = checkpoint.stem.removeprefix("step-")
+        files[f"iteration {int(number) if number.isdigit() else number}"] = checkpoint
+    if path.is_dir():
+        if not files:
+            raise LabError(
+                f"{path} holds neither a {FINISHED} nor a checkpoint; name the folder of a run "
+                "that has got so far."
+            )
+        return files
+    chosen = next((label for label, file in files.items() if file.samefile(path)), path.name)
+    return {chosen: path, **files}

@@ -1,0 +1,253 @@
+"""Figures of the explorers: one view of a generator, series of views, a bank as a map, a run."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from slae_lib.plotting.base import (
+    ATTENTION_COLORS,
+    BLUE,
+    GREY,
+    ORANGE,
+    PURPLE,
+    label_row,
+    new_figure,
+    show,
+    to_pixels,
+)
+
+SIGNED_COLORS = "PuOr"  # brown below zero, violet above; distinct for colour-blind readers
+_WIDTH, _HEIGHT = 9.6, 3.4  # inches of a view
+
+
+def view_figure(
+    image: Tensor,
+    gates: Tensor,
+    *,
+    link: str,
+    attention: Tensor | None = None,
+    colors: str = ATTENTION_COLORS,
+    overlay: float = 0.6,
+    plain_image: Tensor | None = None,
+    plain_gates: Tensor | None = None,
+) -> Figure:
+    """Draw an image, the attention of one link over it, and the gates of that link.
+
+    Nothing is laid out by matplotlib here, so that drawing takes no longer than a key press.
+
+    Args:
+        image: uint8 (3, R, R).
+        gates: (C,) in (0, 1).
+        link: such as ``"8->32"``.
+        attention: (h, w) in [0, 1]; without it, as in a link of SLE, the gates have more room.
+        colors: name of a matplotlib colour map.
+        overlay: strength of the attention over the image, 0 to 1.
+        plain_image: what the generator makes with the link's own attention, if ``image`` is made
+            with another one.
+        plain_gates: (C,), the same.
+    """
+    figure = Figure(figsize=(_WIDTH, _HEIGHT))
+    name = link.replace("->", " → ")
+    # All pictures share one pair of axes, in inches: each pair costs as much as an image.
+    page = figure.add_axes((0, 0, 1, 1))
+    _place(page, to_pixels(image), 0.1, 0.35, 2.7, "Image")
+    left = 3.5
+    if attention is not None:
+        _place_map(page, image, attention, f"Attention of link {name}", colors, overlay)
+        left = 6.4
+    if plain_image is not None:
+        difference = (image.float() - plain_image.float()).abs().mean(0)  # (R, R)
+        most = max(1.0, float(difference.max()))
+        _place(page, to_pixels(plain_image), 5.95, 1.83, 1.22, "Plain image")
+        colours = {"cmap": "cividis", "vmin": 0, "vmax": most}
+        _place(page, difference.numpy(), 5.95, 0.35, 1.22, "Difference", **colours)
+        left = 7.75
+    page.set(xlim=(0, _WIDTH), ylim=(0, _HEIGHT))
+    page.set_axis_off()
+    width = _WIDTH - 0.15 - left
+    axis = figure.add_axes((left / _WIDTH, 0.6 / _HEIGHT, width / _WIDTH, 2.45 / _HEIGHT))
+    _gate_bars(axis, gates, plain_gates)
+    page.text(left + width / 2, 3.12, f"Gates of link {name}", **_TITLE)
+    return figure
+
+
+_TITLE: dict[str, Any] = {"ha": "center", "va": "bottom", "fontsize": 10}
+
+
+def _place(
+    page: Axes, picture: Any, left: float, bottom: float, side: float, title: str, **options: Any
+) -> None:
+    """Draw a square picture at a place in inches."""
+    box = (left, left + side, bottom, bottom + side)
+    page.imshow(picture, extent=box, aspect="auto", interpolation="nearest", **options)
+    if title:
+        page.text(left + side / 2, bottom + side + 0.07, title, **_TITLE)
+
+
+def _place_map(
+    page: Axes, image: Tensor, attention: Tensor, title: str, colors: str, overlay: float
+) -> None:
+    """Draw a map (h, w) over its grey image, with its scale below."""
+    low, high = float(attention.min()), float(attention.max())
+    if high - low < 1e-6:
+        low, high = 0.0, 1.0
+    left, bottom, side = 3.0, 0.35, 2.7
+    grey = {"cmap": "gray", "vmin": 0, "vmax": 255}
+    _place(page, image.float().mean(dim=0).numpy(), left, bottom, side, title, **grey)
+    coloured = {"cmap": colors, "vmin": low, "vmax": high, "alpha": overlay}
+    _place(page, attention.detach().cpu().numpy(), left, bottom, side, "", **coloured)
+    bar = (left + 0.4, left + side - 0.4, 0.14, 0.23)
+    page.imshow(np.linspace(0, 1, 64)[None], extent=bar, aspect="auto", cmap=colors)
+    text: dict[str, Any] = {"va": "center", "fontsize": 8}
+    page.text(bar[0] - 0.05, 0.185, f"{low:.2f}", ha="right", **text)
+    page.text(bar[1] + 0.05, 0.185, f"{high:.2f}", ha="left", **text)
+
+
+def _over(axis: Axes, image: Tensor, attention: Tensor, low: float, high: float) -> None:
+    """Draw a map (h, w) over the grey image (3, R, R) that it belongs to."""
+    side = image.shape[-1]
+    show(axis, image.float().mean(dim=0).numpy(), cmap="gray", vmin=0, vmax=255)
+    axis.imshow(
+        attention.detach().float().cpu().numpy(),
+        cmap=ATTENTION_COLORS,
+        vmin=low,
+        vmax=high,
+        alpha=0.6,
+        extent=(-0.5, side - 0.5, side - 0.5, -0.5),
+        interpolation="nearest",
+    )
+
+
+def _gate_bars(axis: Axes, gates: Tensor, plain: Tensor | None) -> None:
+    """Draw gates (C,) sorted; with ``plain`` ones, those are the bars and ``gates`` the dots."""
+    bars = (gates if plain is None else plain).detach().cpu()
+    order = bars.argsort(descending=True)
+    places = np.arange(len(bars))
+    # One outline in place of C rectangles: it is drawn twenty times faster.
+    axis.fill_between(places, bars[order].numpy(), step="mid", color=BLUE, linewidth=0)
+    if plain is not None:
+        axis.plot(
+            places, gates.detach().cpu()[order].numpy(), "o", color=ORANGE, markersize=2.8,
+            markeredgecolor="black", markeredgewidth=0.4, label="changed",
+        )  # fmt: skip
+        axis.plot([], [], color=BLUE, linewidth=5, label="plain")
+        axis.legend(fontsize=8, frameon=False, loc="upper right", handlelength=1)
+    axis.axhline(0.5, color=GREY, linewidth=1, linestyle=":")
+    axis.set(ylim=(0, 1), xlim=(-0.5, len(bars) - 0.5), yticks=(0, 0.5, 1))
+    axis.set_xticks([])
+    axis.set_xlabel(f"{len(bars)} channels, sorted", fontsize=9)
+    axis.tick_params(labelsize=8)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def gates_figure(sle: Tensor, slae: Tensor, *, title: str) -> Figure:
+    """Draw the gates that a link makes without and with its attention, and their difference.
+
+    Args:
+        sle: (C,) in (0, 1), with attention 1 everywhere, which is what SLE does.
+        slae: (C,), with the link's own attention.
+        title: above the figure.
+    """
+    figure = new_figure(9.6, 3.4)
+    left, right = figure.subplots(1, 2)
+    _gate_bars(left, slae, sle)
+    left.set_title("Gates, sorted", fontsize=10)
+    left.legend(("SLAE", "SLE"), fontsize=8, frameon=False, loc="upper right")
+    order = sle.argsort(descending=True)
+    right.bar(np.arange(len(sle)), (slae - sle)[order].numpy(), color=PURPLE, width=1)
+    right.axhline(0, color=GREY, linewidth=0.8)
+    right.set_title("SLAE minus SLE, in the same order", fontsize=10)
+    right.set_xticks([])
+    right.set_xlabel(f"{len(sle)} channels", fontsize=9)
+    right.tick_params(labelsize=8)
+    right.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def attention_steps_figure(low: Tensor, attention: Tensor, *, title: str) -> Figure:
+    """Draw what spatial attention does to a feature map: F_low, M and M * F_low.
+
+    Args:
+        low: (C, h, w); its mean over the channels is drawn.
+        attention: (h, w) in [0, 1].
+        title: above the figure.
+    """
+    before = low.mean(dim=0)  # (h, w)
+    after = (attention * low).mean(dim=0)
+    most = max(float(before.abs().max()), float(after.abs().max()))
+    figure = new_figure(9.6, 3.4)
+    axes = figure.subplots(1, 3)
+    signed = {"cmap": SIGNED_COLORS, "vmin": -most, "vmax": most}
+    show(axes[0], before.numpy(), "F_low, mean over channels", **signed)
+    show(axes[1], attention.numpy(), "M, the attention", cmap=ATTENTION_COLORS)
+    show(axes[2], after.numpy(), "M * F_low, mean over channels", **signed)
+    for axis in axes:
+        axis.title.set_fontsize(10)
+        bar = figure.colorbar(axis.images[0], ax=axis, shrink=0.8, aspect=14)
+        bar.ax.tick_params(labelsize=8)
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def series_figure(
+    images: Tensor, attention: Mapping[str, Tensor], headings: Sequence[str], *, title: str
+) -> Figure:
+    """Draw images in a row with the maps of each link below: a walk, or a film of a training.
+
+    A row of maps has one scale, so that its columns can be compared.
+
+    Args:
+        images: uint8 (N, 3, R, R).
+        attention: link name to (N, 1, h, w).
+        headings: one for each image, such as the iteration or the share of a mix.
+        title: above the figure.
+    """
+    count, rows = len(images), 1 + len(attention)
+    figure = new_figure(1.2 * count + 1.5, 1.3 * rows + 0.7)
+    axes = figure.subplots(rows, count, squeeze=False)
+    for column, heading in enumerate(headings):
+        show(axes[0][column], to_pixels(images[column]), heading)
+        axes[0][column].title.set_fontsize(9)
+    label_row(axes[0][0], "image")
+    for row, (name, maps) in enumerate(attention.items(), start=1):
+        low, high = float(maps.min()), float(maps.max())
+        for column in range(count):
+            _over(axes[row][column], images[column], maps[column, 0], low, high)
+        label = f"link {name.replace('->', ' → ')}\n{low:.2f} to {high:.2f}"
+        label_row(axes[row][0], label)
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def difference_figure(first: Tensor, second: Tensor, *, titles: Sequence[str]) -> Figure:
+    """Draw two images and how much brighter or darker the second is.
+
+    Args:
+        first: uint8 (3, R, R).
+        second: the same.
+        titles: of the two.
+    """
+    figure = new_figure(9.6, 3.4)
+    axes = figure.subplots(1, 3)
+    difference = (second.float() - first.float()).mean(0)  # (R, R)
+    most = max(1.0, float(difference.abs().max()))
+    show(axes[0], to_pixels(first), titles[0])
+    show(axes[1], to_pixels(second), titles[1])
+    show(
+        axes[2],
+        difference.numpy(),
+        "brighter and darker",
+        cmap=SIGNED_COLORS,
+        vmin=-most,
+        vmax=most,
+    )
+    bar = figure.colorbar(axes[2].images[0], ax=axes[2], shrink=0.8, aspect=14)
+    bar.ax.tick_params(labelsize=8)
+    for axis in axes:
+        axis.title.set_fontsize(10)
+    return figure

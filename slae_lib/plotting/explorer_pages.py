@@ -1,0 +1,281 @@
+"""The pages of two explorers: a bank of metadata as a map, and a training that is running."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from slae_lib.plotting.base import (
+    ATTENTION_COLORS,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    label_row,
+    new_figure,
+    sheet,
+    show,
+    to_pixels,
+)
+
+_WIDTH, _HEIGHT = 9.6, 5.0  # inches of the metadata page
+_MAP = (0.1, 0.1, 5.3, 4.6)  # left, bottom, width, height of the map on it
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbour:
+    """A picture of a bank beside the one that was picked.
+
+    Attributes:
+        index: in the bank.
+        name: to be written.
+        cosine: of the two pictures' metadata.
+    """
+
+    index: int
+    name: str
+    cosine: float
+
+
+def grid_for(count: int) -> tuple[int, int]:
+    """Return columns and rows of a grid on the map with room for ``count`` and half as many."""
+    _, _, width, height = _MAP
+    columns = math.ceil(math.sqrt(1.5 * count * width / height))
+    return columns, math.ceil(1.5 * count / columns)
+
+
+def metadata_figure(
+    places: Tensor,
+    thumbnails: Sequence[Tensor | None],
+    picked: int,
+    neighbours: Sequence[Neighbour],
+    *,
+    name: str,
+    without: Tensor | None = None,
+    generated: Tensor | None = None,
+) -> Figure:
+    """Draw a bank as a map, the picked picture with its neighbours, and what it makes of a noise.
+
+    Args:
+        places: (N, 2) in [0, 1].
+        thumbnails: N pictures, uint8 (3, r, r); a dot stands for None.
+        picked: index of the picked picture.
+        neighbours: the most similar first.
+        name: of the picked picture.
+        without: uint8 (K, 3, R, R), images of K noises with zero metadata.
+        generated: the same noises with the metadata of the picked picture.
+    """
+    figure = Figure(figsize=(_WIDTH, _HEIGHT))
+    page = figure.add_axes((0, 0, 1, 1))
+    left, bottom, width, height = _MAP
+    side = 0.97 * width / max(8, grid_for(len(places))[0])  # of a thumbnail, inches
+    half = side / 2
+    room = torch.tensor([width - side - 0.1, height - side - 0.1])
+    start = torch.tensor([left + half + 0.05, bottom + half + 0.05])
+    spots = places * room + start  # (N, 2) inches
+    _draw_map(page, spots, thumbnails, side)
+    for neighbour in neighbours:
+        x, y = spots[[picked, neighbour.index]].T.tolist()
+        page.plot(x, y, color=BLUE, linewidth=0.9, zorder=4)
+        _frame(page, spots[neighbour.index], side, BLUE, 1.8)
+    if thumbnails[picked] is not None:
+        _thumbnail(page, thumbnails[picked], spots[picked], side, zorder=5)
+    _frame(page, spots[picked], side, ORANGE, 3)
+    page.text(left + width / 2, 4.78, "All pictures, by what VGG-16 sees", ha="center", fontsize=10)
+    _draw_neighbours(page, thumbnails, picked, neighbours, name)
+    if generated is not None and without is not None:
+        lows = (1.35, 0.12) if len(neighbours) > 4 else (1.85, 0.35)
+        words = "with zero metadata", "with this metadata"
+        rows = zip(words, (without, generated), lows, strict=True)
+        for how, images, low in rows:
+            page.text(7.55, low + 0.98, f"The same noises {how}", ha="center", fontsize=9)
+            for column, image in enumerate(images[:4]):
+                _place(page, to_pixels(image), 5.68 + 0.95 * column, low, 0.9)
+    page.set(xlim=(0, _WIDTH), ylim=(0, _HEIGHT))
+    page.set_axis_off()
+    return figure
+
+
+def _draw_map(page: Axes, spots: Tensor, thumbnails: Sequence[Tensor | None], size: float) -> None:
+    left, bottom, width, height = _MAP
+    pixels = 110  # in an inch; all thumbnails become one picture, which is drawn quickly
+    canvas = np.full((round(height * pixels), round(width * pixels), 3), 255, dtype=np.uint8)
+    side = round(size * pixels)
+    for (x, y), thumbnail in zip(spots.tolist(), thumbnails, strict=True):
+        if thumbnail is None:
+            continue
+        small = torch.nn.functional.interpolate(
+            thumbnail[None].float(), size=side, mode="bilinear", antialias=True
+        )
+        picture = small.round().clamp(0, 255).to(torch.uint8)[0]
+        right = round((x - left) * pixels) - side // 2
+        down = round((bottom + height - y) * pixels) - side // 2
+        area = canvas[down : down + side, right : right + side]
+        # The darker of both: a white corner of a picture does not hide another one.
+        np.minimum(area, to_pixels(picture), out=area)
+    box = (left, left + width, bottom, bottom + height)
+    page.imshow(canvas, extent=box, aspect="auto", interpolation="bilinear")
+    dots = spots[[thumbnail is None for thumbnail in thumbnails]]
+    page.plot(*dots.T.tolist(), "o", color=GREY, markersize=4)
+    edges = [left, left + width, left + width, left, left], [bottom, bottom, bottom + height,
+                                                            bottom + height, bottom]  # fmt: skip
+    page.plot(*edges, color=GREY, linewidth=0.6)
+
+
+def _draw_neighbours(
+    page: Axes,
+    thumbnails: Sequence[Tensor | None],
+    picked: int,
+    neighbours: Sequence[Neighbour],
+    name: str,
+) -> None:
+    page.text(5.68, 4.78, name, fontsize=10)
+    shown = thumbnails[picked]
+    if shown is not None:
+        _place(page, to_pixels(shown), 5.68, 3.62, 1.05)
+        _box(page, 5.68, 3.62, 1.05, ORANGE, 3)
+    page.text(6.95, 4.55, "most similar (cosine)", fontsize=9, color=GREY)
+    for index, neighbour in enumerate(neighbours[:8]):
+        row, column = divmod(index, 4)
+        x, y = 6.95 + 0.66 * column, 3.95 - 0.85 * row
+        picture = thumbnails[neighbour.index]
+        if picture is not None:
+            _place(page, to_pixels(picture), x, y, 0.52)
+        page.text(x + 0.26, y - 0.05, f"{neighbour.cosine:.2f}", ha="center", va="top", fontsize=8)
+
+
+def _place(page: Axes, picture: Any, left: float, bottom: float, side: float) -> None:
+    box = (left, left + side, bottom, bottom + side)
+    page.imshow(picture, extent=box, aspect="auto", interpolation="nearest", zorder=2)
+
+
+def _thumbnail(page: Axes, picture: Tensor | None, spot: Tensor, side: float, zorder: int) -> None:
+    assert picture is not None
+    x, y = spot.tolist()
+    box = (x - side / 2, x + side / 2, y - side / 2, y + side / 2)
+    page.imshow(to_pixels(picture), extent=box, aspect="auto", zorder=zorder)
+
+
+def _frame(page: Axes, spot: Tensor, side: float, color: str, width: float) -> None:
+    x, y = spot.tolist()
+    _box(page, x - side / 2, y - side / 2, side, color, width)
+
+
+def _box(page: Axes, left: float, bottom: float, side: float, color: str, width: float) -> None:
+    x = [left, left + side, left + side, left, left]
+    y = [bottom, bottom, bottom + side, bottom + side, bottom]
+    page.plot(x, y, color=color, linewidth=width, zorder=6)
+
+
+def monitor_figure(
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    title: str,
+    samples: Tensor | None = None,
+    samples_title: str = "",
+    attention: Mapping[str, Tensor] | None = None,
+    attention_images: Tensor | None = None,
+    attention_title: str = "",
+    blind: float = 2.0,
+) -> Figure:
+    """Draw how far a training is: losses, diversity, samples, attention.
+
+    Args:
+        rows: lines of ``metrics.csv``, one or more.
+        title: above the figure.
+        samples: uint8 (N, 3, R, R), the newest; 16 of them are shown.
+        samples_title: above them.
+        attention: link name to (K, 1, h, w), of the newest checkpoint.
+        attention_images: uint8 (K, 3, R, R), the images that the maps belong to.
+        attention_title: above the maps.
+        blind: loss of a discriminator that tells nothing apart.
+    """
+    has_attention = bool(attention) and attention_images is not None
+    has_pictures = samples is not None or has_attention
+    figure = new_figure(9.6, 6.6 if has_pictures else 2.7)
+    parts: Any = [figure]
+    if has_pictures:
+        parts = figure.subfigures(2, 1, height_ratios=(2.4, 3.9))
+    losses, diversity = parts[0].subplots(1, 2)
+    _draw_losses(losses, rows, blind)
+    _draw_diversity(diversity, rows)
+    figure.suptitle(title, fontsize=11)
+    if not has_pictures:
+        return figure
+    lower: Any = parts[1].subfigures(1, 2, width_ratios=(1, 1.15))
+    if samples is not None:
+        show(lower[0].subplots(), sheet(samples[:16], 4), samples_title)
+        lower[0].axes[0].title.set_fontsize(10)
+    if has_attention:
+        assert attention is not None
+        assert attention_images is not None
+        _draw_maps(lower[1], attention, attention_images, attention_title)
+    return figure
+
+
+def _draw_losses(axis: Axes, rows: Sequence[Mapping[str, Any]], blind: float) -> None:
+    x = [row["iteration"] for row in rows]
+    lines = (
+        ("discriminator", BLUE, "-"),
+        ("reconstruction", ORANGE, "--"),
+        ("penalty", GREEN, "--"),
+        ("generator", PURPLE, "-."),
+    )
+    for column, color, style in lines:
+        values = [row[column] for row in rows]
+        if any(value is not None for value in values):
+            # A single point has no line to be seen.
+            marker = "o" if len(rows) == 1 else ""
+            axis.plot(x, values, style, marker=marker, color=color, label=column, linewidth=1.4)
+    axis.axhline(blind, color=GREY, linewidth=1, linestyle=":", label="blind discriminator")
+    low, high = axis.get_ylim()
+    axis.set_ylim(low, high + 0.45 * (high - low))
+    axis.legend(fontsize=8, frameon=False, loc="upper right", ncols=2)
+    _finish(axis, "Losses")
+
+
+def _draw_diversity(axis: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
+    measured = [row for row in rows if row["diversity"] is not None]
+    x = [row["iteration"] for row in measured]
+    axis.plot(x, [row["diversity"] for row in measured], "o-", color=GREEN, label="samples")
+    axis.axhline(1, color=GREY, linewidth=1, linestyle=":", label="the real images")
+    axis.set(ylim=(0, 1.5), xlim=(0, 1.03 * max(1, rows[-1]["iteration"])))
+    axis.legend(fontsize=8, frameon=False, loc="upper right", ncols=2)
+    _finish(axis, "Diversity")
+
+
+def _finish(axis: Axes, title: str) -> None:
+    axis.set_title(title, fontsize=10)
+    axis.set_xlabel("iteration", fontsize=9)
+    axis.tick_params(labelsize=8)
+    axis.grid(alpha=0.2)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_maps(part: Any, attention: Mapping[str, Tensor], images: Tensor, title: str) -> None:
+    axes = part.subplots(len(attention), len(images), squeeze=False)
+    for row, (name, maps) in enumerate(attention.items()):
+        low, high = float(maps.min()), float(maps.max())
+        for column, image in enumerate(images):
+            side = image.shape[-1]
+            axis = axes[row][column]
+            show(axis, image.float().mean(dim=0).numpy(), cmap="gray", vmin=0, vmax=255)
+            axis.imshow(
+                maps[column, 0].numpy(),
+                cmap=ATTENTION_COLORS,
+                vmin=low,
+                vmax=high,
+                alpha=0.6,
+                extent=(-0.5, side - 0.5, side - 0.5, -0.5),
+                interpolation="nearest",
+            )
+        label_row(axes[row][0], f"{name.replace('->', ' → ')}\n{low:.2f} to {high:.2f}")
+        axes[row][0].yaxis.label.set_fontsize(8)
+    part.suptitle(title, fontsize=10)

@@ -1,0 +1,186 @@
+"""Figures of the explorers: the right arrays and words in the right places."""
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from slae_lib.plotting.explorer import (
+    attention_steps_figure,
+    difference_figure,
+    gates_figure,
+    series_figure,
+    view_figure,
+)
+from slae_lib.plotting.explorer_pages import (
+    Neighbour,
+    grid_for,
+    metadata_figure,
+    monitor_figure,
+)
+
+ROW = {
+    "discriminator": 1.5,
+    "reconstruction": 0.4,
+    "penalty": None,
+    "generator": 0.1,
+    "diversity": None,
+}
+
+
+def words(figure: Figure) -> str:
+    figure.canvas.draw()
+    return "\n".join(text.get_text() for text in figure.findobj(lambda a: hasattr(a, "get_text")))
+
+
+def pictures(count: int, side: int = 8) -> torch.Tensor:
+    return torch.randint(0, 256, (count, 3, side, side), dtype=torch.uint8)
+
+
+def arrays(figure: Figure) -> list[np.ndarray]:
+    return [np.asarray(image.get_array()) for axis in figure.axes for image in axis.images]
+
+
+def holds(figure: Figure, array: torch.Tensor) -> bool:
+    return any(
+        found.shape == tuple(array.shape) and np.allclose(found, array) for found in arrays(figure)
+    )
+
+
+def test_a_plain_view_shows_image_map_and_gates() -> None:
+    image, attention, gates = pictures(1, 64)[0], torch.rand(8, 8), torch.rand(32)
+    figure = view_figure(image, gates, link="8->32", attention=attention, colors="cividis")
+    assert holds(figure, image.permute(1, 2, 0))
+    assert holds(figure, attention)
+    page, bars = figure.axes
+    (drawn,) = [picture for picture in page.images if picture.get_array().shape == (8, 8)]
+    (base,) = [picture for picture in page.images if picture.get_array().shape == (64, 64)]
+    assert drawn.get_extent() == base.get_extent()
+    assert drawn.get_cmap().name == "cividis"
+    assert drawn.get_clim() == (float(attention.min()), float(attention.max()))
+    outline = bars.collections[0].get_paths()[0].vertices[:, 1]
+    assert np.isclose(outline.max(), gates.max())
+    text = words(figure)
+    assert "Attention of link 8 → 32" in text
+    assert f"{float(attention.min()):.2f}" in text
+    assert "Plain image" not in text
+
+
+def test_a_changed_view_shows_the_plain_image_and_the_difference() -> None:
+    image, plain = pictures(2, 16)
+    gates, plain_gates = torch.rand(2, 5)
+    figure = view_figure(
+        image, gates, link="4->16", attention=torch.ones(4, 4),
+        plain_image=plain, plain_gates=plain_gates,
+    )  # fmt: skip
+    assert holds(figure, plain.permute(1, 2, 0))
+    assert holds(figure, (image.float() - plain.float()).abs().mean(0))
+    dots = figure.axes[1].lines[0]
+    order = plain_gates.argsort(descending=True)
+    np.testing.assert_allclose(dots.get_ydata(), gates[order])
+    assert "plain" in words(figure)
+
+
+def test_a_view_without_attention_has_image_and_gates() -> None:
+    figure = view_figure(pictures(1)[0], torch.rand(5), link="4->16")
+    assert len(arrays(figure)) == 1
+    assert "Attention" not in words(figure)
+
+
+def test_all_parts_of_a_view_stay_on_the_page() -> None:
+    figure = view_figure(
+        pictures(1)[0], torch.rand(512), link="32->512", attention=torch.rand(32, 32),
+        plain_image=pictures(1)[0], plain_gates=torch.rand(512),
+    )  # fmt: skip
+    figure.canvas.draw()
+    for text in figure.findobj(lambda artist: hasattr(artist, "get_text")):
+        if text.get_text() and text.get_visible():
+            box = text.get_window_extent()
+            assert figure.bbox.x0 <= box.x0, text
+            assert box.x1 <= figure.bbox.x1, text
+
+
+def test_gates_of_both_links_and_their_difference() -> None:
+    sle, slae = torch.tensor([0.2, 0.9]), torch.tensor([0.3, 0.7])
+    figure = gates_figure(sle, slae, title="link 8 → 32")
+    heights = [bar.get_height() for bar in figure.axes[1].patches]
+    np.testing.assert_allclose(heights, [-0.2, 0.1], atol=1e-6)  # the widest gate first
+    text = words(figure)
+    assert "SLAE minus SLE" in text
+    assert "link 8 → 32" in text
+
+
+def test_steps_of_attention_share_one_scale() -> None:
+    low, attention = torch.randn(6, 4, 4), torch.rand(4, 4)
+    figure = attention_steps_figure(low, attention, title="one link")
+    assert holds(figure, low.mean(0))
+    assert holds(figure, attention)
+    assert holds(figure, (attention * low).mean(0))
+    before, after = figure.axes[0].images[0], figure.axes[2].images[0]
+    assert before.get_clim() == after.get_clim()
+    assert before.get_clim()[0] == -before.get_clim()[1]
+
+
+def test_a_series_has_a_column_for_each_image() -> None:
+    maps = {"4->16": torch.rand(3, 1, 4, 4), "8->32": torch.rand(3, 1, 8, 8)}
+    figure = series_figure(pictures(3), maps, ["0", "0.5", "1"], title="a walk")
+    assert [axis.get_title() for axis in figure.axes[:3]] == ["0", "0.5", "1"]
+    assert holds(figure, maps["8->32"][2, 0])
+    low, high = float(maps["4->16"].min()), float(maps["4->16"].max())
+    assert f"link 4 → 16\n{low:.2f} to {high:.2f}" in words(figure)
+
+
+def test_a_difference_has_a_sign() -> None:
+    first = torch.full((3, 4, 4), 100, dtype=torch.uint8)
+    second = first.clone()
+    second[:, 0, 0] = 40
+    figure = difference_figure(first, second, titles=("before", "after"))
+    difference = figure.axes[2].images[0]
+    assert difference.get_array()[0, 0] == -60
+    assert difference.get_clim() == (-60, 60)
+
+
+def test_the_map_marks_the_picked_picture_and_its_neighbours() -> None:
+    places = torch.tensor([[0.0, 0.0], [1.0, 1.0], [0.5, 0.5]])
+    without, generated = pictures(4), pictures(4)
+    figure = metadata_figure(
+        places, [pictures(1)[0], None, pictures(1)[0]], 0, [Neighbour(2, "b", 0.875)],
+        name="a picture", without=without, generated=generated,
+    )  # fmt: skip
+    assert holds(figure, generated[3].permute(1, 2, 0))
+    assert holds(figure, without[0].permute(1, 2, 0))
+    text = words(figure)
+    assert "a picture" in text
+    assert "0.88" in text or "0.87" in text
+    lines = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 2]
+    assert len(lines) == 1  # from the picked picture to its neighbour
+    (dot,) = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    assert len(dot.get_xdata()) == 1
+
+
+def test_a_grid_has_room_for_all() -> None:
+    for count in (2, 7, 95, 400):
+        columns, rows = grid_for(count)
+        assert columns * rows >= count
+
+
+def test_the_monitor_grows_with_what_there_is() -> None:
+    rows = [ROW | {"iteration": index} for index in (1, 2)]
+    bare = monitor_figure(rows, title="begun")
+    assert len(bare.axes) == 2
+    rows[1]["diversity"] = 0.5
+    full = monitor_figure(
+        rows,
+        title="later",
+        samples=pictures(16),
+        samples_title="Samples at 2",
+        attention={"4->16": torch.rand(2, 1, 4, 4)},
+        attention_images=pictures(2),
+        attention_title="Attention at 2",
+    )
+    losses, diversity = full.axes[:2]
+    assert list(losses.lines[0].get_ydata()) == [1.5, 1.5]
+    assert list(diversity.lines[0].get_xdata()) == [2]
+    text = words(full)
+    assert "Samples at 2" in text
+    assert "Attention at 2" in text
+    assert "penalty" not in text
