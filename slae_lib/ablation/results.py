@@ -185,12 +185,12 @@ def final_table(results: AblationResults, baseline: str = "fastgan") -> str:
     """Return the final numbers as a table in Markdown.
 
     Mean and deviation over the seeds; the last column compares FID with the baseline's seed by
-    seed.
+    seed. Times are left out: runs of an ablation may share a computer (see `slae_lib.cost`).
     """
     lines = [
-        "| system | seeds | parameters | FID | KID x 1000 | diversity | training | "
+        "| system | seeds | parameters | FID | KID x 1000 | diversity | "
         f"FID against {SYSTEMS[baseline].title} |",
-        "|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|",
     ]
     for system in results.systems:
         trials = results.of(system)
@@ -201,7 +201,6 @@ def final_table(results: AblationResults, baseline: str = "fastgan") -> str:
             _spread(results.final(system, "fid").values(), 1),
             _spread([1000 * value for value in results.final(system, "kid").values()], 1),
             _spread(results.final(system, "diversity").values(), 2),
-            f"{statistics.fmean(trial.seconds for trial in trials.values()):.0f} s",
             _against(results, system, baseline),
         ]
         lines.append(f"| {' | '.join(cells)} |")
