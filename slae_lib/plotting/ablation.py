@@ -33,17 +33,15 @@ def ablation_figure(results: AblationResults, *, title: str, caption: str = "") 
     Args:
         results: with one trial or more.
         title: above the figure.
-        caption: below it.
+        caption: a second line above the figure.
     """
     figure = new_figure(12, 4.6)
     axes = figure.subplots(1, 3)
     for axis, measure in zip(axes, TITLES, strict=True):
         _curves(axis, results, measure)
     lines, labels = axes[0].get_legend_handles_labels()
-    figure.legend(lines, labels, loc="outside upper center", ncols=len(lines), frameon=False)
-    figure.suptitle(title)
-    if caption:
-        figure.supxlabel(caption, fontsize=9, color=GREY)
+    figure.legend(lines, labels, loc="outside lower center", ncols=len(lines), frameon=False)
+    figure.suptitle(f"{title}\n{caption}" if caption else title, fontsize=12)
     return figure
 
 
