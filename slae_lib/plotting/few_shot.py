@@ -1,0 +1,124 @@
+"""Figures of the lesson on few-shot data: all pictures, a folder of files, how a logit drifts."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from slae_lib.plotting.base import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    label_row,
+    new_figure,
+    sheet,
+    show,
+    to_pixels,
+)
+
+_DOTS = 110  # in an inch, as slae_lib.course.show draws
+_LINES = ((BLUE, "-"), (GREEN, "--"), (ORANGE, "-."), (PURPLE, ":"))
+
+
+def sheet_figure(images: Tensor, *, columns: int, attribution: str | None = None) -> Figure:
+    """Draw a whole data set on one sheet, every pixel as one dot of a notebook's picture.
+
+    Args:
+        images: uint8 (N, 3, R, R).
+        columns: pictures in a row.
+        attribution: who made the pictures.
+    """
+    picture = sheet(images, columns)
+    height, width = (length / _DOTS for length in picture.shape[:2])  # inches
+    words = 0.25 if attribution else 0.0
+    figure = Figure(figsize=(width, height + words))
+    below = words / (height + words)
+    show(figure.add_axes((0, below, 1, 1 - below)), picture)
+    if attribution:
+        figure.text(0.5, below / 2, attribution, ha="center", va="center", fontsize=7, color=GREY)
+    return figure
+
+
+def folder_figure(
+    files: Mapping[str, Tensor | None],
+    pictures: Mapping[str, Tensor],
+    *,
+    attribution: str | None = None,
+) -> Figure:
+    """Draw the files of a folder, and below each what a network is given of it.
+
+    Args:
+        files: name to the file's own pixels, uint8 (3, H, W) or, with transparency, (4, H, W);
+            None for a file that holds no picture.
+        pictures: name to the picture in the set, uint8 (3, R, R); a name that is missing here
+            was left out of the set.
+        attribution: who made the pictures.
+    """
+    figure = new_figure(1.45 * len(files) + 1.0, 2.9)
+    axes = figure.subplots(2, len(files), squeeze=False)
+    for column, (name, pixels) in enumerate(files.items()):
+        above, below = axes[0][column], axes[1][column]
+        if pixels is None:
+            _words(above, "no picture\ninside")
+        else:
+            show(above, to_pixels(pixels))
+            above.set_facecolor("#D0D0D0")  # behind what is see-through
+        above.set_title(name, fontsize=9)
+        if name in pictures:
+            show(below, to_pixels(pictures[name]))
+        else:
+            _words(below, "skipped")
+    label_row(axes[0][0], "file")
+    label_row(axes[1][0], "picture\nin the set")
+    if attribution:
+        figure.supxlabel(attribution, fontsize=7, color=GREY)
+    return figure
+
+
+def _words(axis: Axes, text: str) -> None:
+    """Write words where a picture would be."""
+    axis.text(0.5, 0.5, text, ha="center", va="center", fontsize=9, color=GREY)
+    axis.set(xticks=[], yticks=[], box_aspect=1)
+    for spine in axis.spines.values():
+        spine.set(color=GREY, linestyle=":")
+
+
+def drift_figure(
+    runs: Mapping[str, Mapping[str, Sequence[float]]],
+    *,
+    x: str = "step",
+    y: str = "mean logit",
+) -> Figure:
+    """Draw what several runs have recorded, one panel a run, all on the same scale.
+
+    Args:
+        runs: title of a run to its columns: one called ``x``, and up to four others of the same
+            length, each of which becomes a line.
+        x: name of the column below the panels.
+        y: written beside the first panel.
+
+    Raises:
+        ValueError: if a run has no column ``x``, or more than four others.
+    """
+    figure = new_figure(4.1 * len(runs) + 0.4, 3.1)
+    axes = figure.subplots(1, len(runs), squeeze=False, sharey=True)[0]
+    for axis, (title, columns) in zip(axes, runs.items(), strict=True):
+        names = [name for name in columns if name != x]
+        if x not in columns or len(names) > len(_LINES):
+            raise ValueError(
+                f"{title}: a run needs the column {x!r} and at most {len(_LINES)} others; it has "
+                f"{', '.join(columns)}."
+            )
+        for name, (color, style) in zip(names, _LINES, strict=False):
+            axis.plot(columns[x], columns[name], style, color=color, label=name, linewidth=1.8)
+        axis.axhline(0, color=GREY, linewidth=0.8, linestyle=":")
+        axis.set_title(title, fontsize=11)
+        axis.set_xlabel(x)
+        axis.grid(alpha=0.2)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0].set_ylabel(y)
+    axes[-1].legend(fontsize=9, frameon=False, loc="upper left")
+    return figure
