@@ -66,7 +66,7 @@ student: install ## the students' edition of all notebooks, without solutions: b
 	rm -rf build/student && mkdir -p build/student/source/slae-lab
 	cp notebooks/*.ipynb build/student/source/slae-lab
 	cp notebooks/nbgrader_config.py build/student
-	cd build/student && "$(abspath $(BIN))/python" -m nbgrader generate_assignment slae-lab
+	cd build/student && PATH="$(abspath $(BIN)):$$PATH" "$(abspath $(BIN))/python" -m nbgrader generate_assignment slae-lab
 	@echo "The students' edition is in build/student/release/slae-lab."
 
 lint: install ## check style, format and types

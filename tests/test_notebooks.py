@@ -1,6 +1,7 @@
 """The notebooks: sound, in order, runnable by a student, and the tools that keep them so."""
 
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -71,7 +72,11 @@ def students_edition(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path in PATHS:
         shutil.copy(path, source)
     command = [sys.executable, "-m", "nbgrader", "generate_assignment", "lab"]
-    done = subprocess.run(command, cwd=course, capture_output=True, text=True)
+    # nbgrader starts programs of its environment by their bare names.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command, cwd=course, capture_output=True, text=True, env=os.environ | {"PATH": path}
+    )
     assert done.returncode == 0, done.stderr
     return course / "release" / "lab"
 

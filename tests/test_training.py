@@ -24,6 +24,7 @@ from slae_lib.errors import LabError, UsageError
 from slae_lib.files import atomic_write
 from slae_lib.metadata import MetadataBank
 from slae_lib.metadata_store import bank_for
+from slae_lib.models import model_from_dict
 from slae_lib.runs import load_samples, newest_checkpoint, read_metrics
 from slae_lib.training.batches import image_batches
 from slae_lib.training.loop import train
@@ -347,6 +348,6 @@ def test_a_checkpoint_holds_everything(finished: Path, tmp_path: Path) -> None:
         "fixed_metadata",
         "random",
     } <= state.keys()
-    assert ModelConfig.from_dict(state["model"]) == MODEL
+    assert model_from_dict(state["model"]) == MODEL
     save_checkpoint(tmp_path / "copy.pt", state)
     assert same(load_checkpoint(tmp_path / "copy.pt"), state)
