@@ -5,6 +5,8 @@ import dataclasses
 import json
 import shutil
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,8 +21,8 @@ from slae_lib.baselines.stylegan2_config import NARROW
 from slae_lib.blocks import fold_spectral_norm
 from slae_lib.checkpoint import save_generator
 from slae_lib.errors import LabError
-from slae_lib.explorer import AttentionExplorer, updates
-from slae_lib.explorer.scene import View, make_scene, noise_of
+from slae_lib.explorer import AttentionExplorer, attention, updates
+from slae_lib.explorer.scene import Scene, View, make_scene, noise_of
 from slae_lib.explorer.source import Source
 from slae_lib.generator import Generator
 from slae_lib.metadata import MetadataBank
@@ -271,6 +273,59 @@ def test_changes_of_the_browser_are_drawn_in_one_go(
     asyncio.run(browser())
     assert explorer.view.seed == 10
     assert explorer.updates.count == drawn + 1
+
+
+def test_a_key_in_another_thread_while_it_draws_is_not_lost(
+    explorer: AttentionExplorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel may take the next message of the browser in a thread of its own."""
+    keys = [0.2, 0.4]
+
+    def slow(view: View, source: Source) -> Scene:
+        scene = make_scene(view, source)
+        if keys:
+            key = keys.pop(0)
+            other = threading.Thread(target=lambda: setattr(explorer.controls.mix, "value", key))
+            other.start()
+            other.join(0.2)  # it waits for this drawing, and then draws
+        return scene
+
+    monkeypatch.setattr(attention, "make_scene", slow)
+    explorer.controls.mix.value = 0.1
+    for _ in range(100):
+        if explorer.view.mix == 0.4:
+            break
+        time.sleep(0.05)
+    assert explorer.view.mix == 0.4
+    assert explorer.controls.mix.value == 0.4
+
+
+def test_a_square_painted_while_it_draws_is_not_lost(
+    explorer: AttentionExplorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explorer.controls.link.value = "4->16"
+    explorer.controls.attention.value = "painted"
+    explorer.controls.paint.shapes.value = "nothing"
+    squares = explorer.controls.paint.grid.children
+    first, last = squares[0], squares[-1]
+    others: list[threading.Thread] = []
+
+    def slow(view: View, source: Source) -> Scene:
+        scene = make_scene(view, source)
+        if not others:
+            others.append(threading.Thread(target=lambda: setattr(last, "value", True)))
+            others[0].start()
+            others[0].join(0.2)
+        return scene
+
+    monkeypatch.setattr(attention, "make_scene", slow)
+    first.value = True
+    others[0].join()
+    assert first.value
+    assert last.value
+    assert explorer.view.painting[0][0]
+    assert explorer.view.painting[-1][-1]
+    assert sum(map(sum, explorer.view.painting)) == 2
 
 
 def test_who_asks_gets_the_newest(

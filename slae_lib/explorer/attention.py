@@ -122,16 +122,17 @@ class AttentionExplorer(Explorer):
         if wanted != self._asked:
             self._asked = wanted  # asked once, whether or not it can be had
             view = self._open(wanted)
-        elif controls is not None and self.source is not None:
-            view = fitting(controls.view(), self.source)
+        asked = None if controls is None or self.source is None else controls.view()
+        if asked is not None and self.source is not None:
+            view = fitting(asked, self.source)
         if self.source is None or view is None:
             return
         scene = make_scene(view, self.source)
         self.view, self.scene = view, scene
         if controls is not None:
             with self.updates.paused():
-                controls.fit(self.source, view)
-                controls.show_painting(view, scene)
+                controls.fit(self.source, view, asked)
+                controls.show_painting(view, scene, asked)
                 controls.show_thumbnails(self._pictures, view)
             self._show_code()
         self._show(self._still(view, scene, self.source))

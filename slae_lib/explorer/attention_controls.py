@@ -146,16 +146,21 @@ class AttentionControls:
             part.disabled = source.bank is None
         self.fit(source, view)
 
-    def fit(self, source: Source, view: View) -> None:
-        """Show ``view``, and the links that its checkpoint has."""
+    def fit(self, source: Source, view: View, asked: View | None = None) -> None:
+        """Show ``view``, and the links that its checkpoint has.
+
+        What ``view`` has as it was ``asked`` for is left alone: the controls may have moved on
+        while it was drawn.
+        """
         generator = source.generator(view.checkpoint)
         links = [(link_label(link), link) for link in generator.links]
         if list(self.link.options) != links:
             self.link.options = links
         for name in ("checkpoint", "seed", "second_seed", "mix", "picture", "second_picture",
                      "picture_mix", "link", "attention", "colors", "overlay"):  # fmt: skip
-            if getattr(self, name).value != getattr(view, name):
-                getattr(self, name).value = getattr(view, name)
+            value = getattr(view, name)
+            if asked is None or getattr(asked, name) != value:
+                getattr(self, name).value = value
         for part in (self.attention, self.colors, self.overlay):
             part.disabled = generator.config.skip == "sle"
 
@@ -179,14 +184,20 @@ class AttentionControls:
             return shape(chosen, side)
         return self.paint.painting if chosen == OWN and self.paint.side == side else ()
 
-    def show_painting(self, view: View, scene: Scene) -> None:
-        """Show the squares of a painted view, and hide them for another one."""
+    def show_painting(self, view: View, scene: Scene, asked: View | None) -> None:
+        """Show the squares of a painted view, and hide them for another one.
+
+        A painting as it was ``asked`` for stands in the squares, or has moved on meanwhile.
+        """
         if view.attention != "painted" or scene.own_attention is None:
             self.paint.hide()
             return
         if not view.painting:
             self.paint.name_shape(HIGH)
-        self.paint.show(view.painting or painting_of(scene.own_attention))
+        painting = view.painting or painting_of(scene.own_attention)
+        if asked is None or asked.painting != painting or self.paint.side != len(painting):
+            self.paint.fill(painting)
+        self.paint.show()
 
     def show_thumbnails(self, pictures: TrainingPictures, view: View) -> None:
         """Show the pictures that give the metadata."""

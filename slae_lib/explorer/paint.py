@@ -5,6 +5,7 @@ from typing import Any
 
 from slae_lib.explorer.controls import control, find_ipywidgets
 from slae_lib.explorer.scene import Painting
+from slae_lib.explorer.updates import Quiet
 
 OWN = "own painting"
 HIGH = "where its own map is high"
@@ -54,7 +55,7 @@ class PaintGrid:
         assert widgets is not None
         self._changed = changed
         self._squares: dict[int, list[Any]] = {}
-        self._quiet = False
+        self._quiet = Quiet()
         self.side = 0
         self.shapes = control(
             "Dropdown",
@@ -82,20 +83,20 @@ class PaintGrid:
             tuple(values[row * self.side : (row + 1) * self.side]) for row in range(self.side)
         )
 
-    def show(self, painting: Painting) -> None:
-        """Show a painting, with as many squares as it has, and tell nobody."""
+    def fill(self, painting: Painting) -> None:
+        """Put a painting into the squares, as many as it has, and tell nobody."""
         self.side = len(painting)
         if self.side not in self._squares:
             self._squares[self.side] = self._make(self.side)
         squares = self._squares[self.side]
-        self._quiet = True
-        try:
+        with self._quiet():
             for square, value in zip(squares, sum(painting, ()), strict=True):
                 square.value = value
-        finally:
-            self._quiet = False
         self.grid.layout.grid_template_columns = f"repeat({self.side}, {_CELL})"
         self.grid.children = squares
+
+    def show(self) -> None:
+        """Show the squares."""
         self.box.layout.display = None
 
     def hide(self) -> None:
@@ -104,11 +105,8 @@ class PaintGrid:
 
     def name_shape(self, name: str) -> None:
         """Show the name of a shape in the list, and tell nobody."""
-        self._quiet = True
-        try:
+        with self._quiet():
             self.shapes.value = name
-        finally:
-            self._quiet = False
 
     def _make(self, side: int) -> list[Any]:
         widgets = find_ipywidgets()
@@ -132,13 +130,13 @@ class PaintGrid:
         return squares
 
     def _square_changed(self, change: Any) -> None:
-        if not self._quiet:
+        if not self._quiet.now:
             self.name_shape(OWN)
             self._changed(change)
 
     def _shape_chosen(self, change: Any) -> None:
-        if self._quiet:
+        if self._quiet.now:
             return
         if change["new"] in SHAPES and self.side:
-            self.show(shape(change["new"], self.side))
+            self.fill(shape(change["new"], self.side))
         self._changed(change)

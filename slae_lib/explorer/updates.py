@@ -12,6 +12,25 @@ from slae_lib.errors import LabError
 PATIENCE = 0.02  # seconds in which further messages of the browser are gathered
 
 
+class Quiet(threading.local):
+    """Whether a thread changes controls by itself; another one still brings the browser's keys.
+
+    A kernel may answer the browser in two threads: one of them draws while the other takes the
+    next key, which has to count.
+    """
+
+    now = False
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Be quiet inside of ``with``."""
+        before, self.now = self.now, True
+        try:
+            yield
+        finally:
+            self.now = before
+
+
 class Updates:
     """Calls ``update`` when something was changed, and says what went wrong.
 
@@ -28,13 +47,13 @@ class Updates:
         self.count = 0
         self._update = update
         self._say = say
-        self._paused = False
+        self.paused = Quiet()  # `with updates.paused():` sets controls without drawing
         self._waiting = False
         self._lock = threading.RLock()  # the browser's messages may come in a thread of their own
 
     def request(self, _change: Any = None) -> None:
         """Take note of a change; to be observed on a control's ``value``."""
-        if self._paused:
+        if self.paused.now:
             return
         loop = _loop_of_browser_message()
         if loop is None:
@@ -68,15 +87,6 @@ class Updates:
                 "please report it. What is shown may be stale."
             )
             raise
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Set controls meanwhile without drawing."""
-        before, self._paused = self._paused, True
-        try:
-            yield
-        finally:
-            self._paused = before
 
 
 def _loop_of_browser_message() -> asyncio.AbstractEventLoop | None:
