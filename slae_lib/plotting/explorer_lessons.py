@@ -1,0 +1,63 @@
+"""Figures of the lessons around the explorer: how much each lever moves, and smaller pictures."""
+
+from collections.abc import Mapping
+
+from matplotlib.figure import Figure
+
+from slae_lib.plotting.base import BLUE, GREEN, GREY, ORANGE, PURPLE, new_figure
+
+_COLORS = (BLUE, ORANGE, PURPLE, GREEN)
+_LEAST = 0.01  # what is smaller is drawn as this, since a logarithm has no zero
+
+
+def at_width(figure: Figure, inches: float) -> Figure:
+    """Return ``figure``, made narrower or wider with the same shape: notebooks have to stay small.
+
+    Args:
+        figure: with a layout that follows its size.
+        inches: its new width.
+    """
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(inches, height * inches / width)
+    return figure
+
+
+def levers_figure(changes: Mapping[str, Mapping[str, float]], *, attribution: str = "") -> Figure:
+    """Draw how much images change when one thing is changed, as bars of several groups.
+
+    The axis is logarithmic: from one line to the next, a change is ten times as large.
+
+    Args:
+        changes: name of a group to what was changed and by how much the colours differ, in steps
+            of 255, on average.
+        attribution: who made the training images.
+    """
+    count = sum(len(group) for group in changes.values()) + len(changes) - 1
+    figure = new_figure(9.6, 0.27 * count + 0.95)
+    axis = figure.subplots()
+    most = max(value for group in changes.values() for value in group.values())
+    place, ticks, labels = 0, [], []
+    for index, (name, group) in enumerate(changes.items()):
+        color = _COLORS[index % len(_COLORS)]
+        for lever, value in group.items():
+            drawn = max(value, _LEAST)
+            axis.barh(place, drawn - _LEAST, left=_LEAST, color=color, height=0.8)
+            axis.text(drawn * 1.08, place, f"{value:.2f}", va="center", fontsize=8)
+            ticks.append(place)
+            labels.append(f"{name}: {lever}")
+            place += 1
+        place += 1  # air between the groups
+    axis.set_yticks(ticks, labels, fontsize=9)
+    axis.invert_yaxis()
+    axis.set_xscale("log")
+    axis.set_xlabel("mean change of the colours, in steps of 255", fontsize=9)
+    axis.set_xticks([0.01, 0.1, 1, 10, 100], ["0.01", "0.1", "1", "10", "100"], fontsize=8)
+    axis.set_xlim(_LEAST, max(1.0, 2.5 * most))
+    axis.minorticks_off()
+    axis.grid(axis="x", alpha=0.25)
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right", "left"]].set_visible(False)
+    axis.tick_params(axis="y", length=0)
+    if attribution:
+        figure.supxlabel(attribution, fontsize=7, color=GREY)
+    return figure
