@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from torch import Tensor
 
 from slae_lib.plotting.base import (
@@ -14,11 +12,13 @@ from slae_lib.plotting.base import (
     GREY,
     ORANGE,
     PURPLE,
+    credit,
     label_row,
     new_figure,
     show,
     to_pixels,
 )
+from slae_lib.plotting.diagram import arrow, box, stack
 
 SIGNED_COLORS = "PuOr"  # brown below zero, violet above; distinct for colour-blind readers
 
@@ -35,87 +35,26 @@ def attention_diagram(kernel_size: int = 7) -> Figure:
     axis = figure.add_axes((0, 0, 1, 1))
     axis.set(xlim=(0, 19.2), ylim=(0, 6), aspect="equal")
     axis.set_axis_off()
-    _stack(axis, 1.0, 3.1, 5, BLUE, "features F", "(B, C, h, w)")
-    _stack(axis, 5.1, 4.5, 1, GREEN, "mean over C", "(B, 1, h, w)", below=False)
-    _stack(axis, 5.1, 1.7, 1, ORANGE, "max over C", "(B, 1, h, w)")
+    stack(axis, 1.0, 3.1, 5, BLUE, "features F", "(B, C, h, w)")
+    stack(axis, 5.1, 4.5, 1, GREEN, "mean over C", "(B, 1, h, w)", below=False)
+    stack(axis, 5.1, 1.7, 1, ORANGE, "max over C", "(B, 1, h, w)")
     for y in (4.5, 1.7):
-        _arrow(axis, (2.75, 3.1), (4.35, y))
-        _arrow(axis, (5.85, y), (7.45, 3.1))
-    _stack(axis, 8.2, 3.1, 2, GREY, "both", "(B, 2, h, w)")
-    _box(axis, 11.0, 3.1, f"convolution\n{kernel_size}x{kernel_size}, 2 → 1\nno bias")
-    _box(axis, 13.5, 3.1, "sigmoid", width=1.5)
-    _stack(axis, 16.0, 3.1, 1, PURPLE, "map M", "(B, 1, h, w)")
-    _arrow(axis, (9.2, 3.1), (10.05, 3.1))
-    _arrow(axis, (11.95, 3.1), (12.75, 3.1))
-    _arrow(axis, (14.25, 3.1), (15.25, 3.1))
+        arrow(axis, (2.75, 3.1), (4.35, y))
+        arrow(axis, (5.85, y), (7.45, 3.1))
+    stack(axis, 8.2, 3.1, 2, GREY, "both", "(B, 2, h, w)")
+    box(axis, 11.0, 3.1, f"convolution\n{kernel_size}x{kernel_size}, 2 → 1\nno bias")
+    box(axis, 13.5, 3.1, "sigmoid", width=1.5)
+    stack(axis, 16.0, 3.1, 1, PURPLE, "map M", "(B, 1, h, w)")
+    arrow(axis, (9.2, 3.1), (10.05, 3.1))
+    arrow(axis, (11.95, 3.1), (12.75, 3.1))
+    arrow(axis, (14.25, 3.1), (15.25, 3.1))
     # F is carried over the top to the product.
     axis.plot([1.9, 1.9, 18.2, 18.2], [4.25, 5.75, 5.75, 3.65], color=GREY, linewidth=1.2)
-    _arrow(axis, (18.2, 3.8), (18.2, 3.45))
-    _arrow(axis, (16.75, 3.1), (17.85, 3.1))
+    arrow(axis, (18.2, 3.8), (18.2, 3.45))
+    arrow(axis, (16.75, 3.1), (17.85, 3.1))
     axis.text(18.2, 3.08, "×", ha="center", va="center", fontsize=17)
     axis.text(18.2, 2.35, "M · F", ha="center", va="center", fontsize=10)
     return figure
-
-
-def _stack(
-    axis: Axes,
-    x: float,
-    y: float,
-    sheets: int,
-    color: str,
-    name: str,
-    shape: str,
-    *,
-    below: bool = True,
-) -> None:
-    """Draw a feature map as ``sheets`` squares, one behind the other."""
-    side, step = 1.3, 0.17
-    for sheet in reversed(range(sheets)):
-        offset = step * sheet
-        axis.add_patch(
-            Rectangle(
-                (x - side / 2 + offset, y - side / 2 + offset),
-                side,
-                side,
-                facecolor=color,
-                edgecolor="white",
-                linewidth=1.3,
-            )
-        )
-    middle = x + step * (sheets - 1) / 2
-    text = y - 1.0 if below else y - 0.98
-    axis.text(middle, text, name, ha="center", va="center", fontsize=10)
-    axis.text(middle, text - 0.48, shape, ha="center", va="center", fontsize=9, color=GREY)
-
-
-def _box(axis: Axes, x: float, y: float, text: str, width: float = 1.9) -> None:
-    axis.add_patch(
-        FancyBboxPatch(
-            (x - width / 2 + 0.1, y - 0.75),
-            width - 0.2,
-            1.5,
-            boxstyle="round,pad=0.1",
-            facecolor="white",
-            edgecolor=BLUE,
-            linewidth=1.3,
-        )
-    )
-    axis.text(x, y, text, ha="center", va="center", fontsize=9, linespacing=1.3)
-
-
-def _arrow(axis: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    axis.add_patch(
-        FancyArrowPatch(
-            start,
-            end,
-            arrowstyle="-|>",
-            mutation_scale=10,
-            color=GREY,
-            linewidth=1.2,
-            shrinkA=0,
-            shrinkB=0,
-        )
-    )
 
 
 def maps_figure(
@@ -172,8 +111,7 @@ def maps_figure(
         axes[0][column].set_title(heading, fontsize=9)
     if title:
         figure.suptitle(title, fontsize=12)
-    if attribution:
-        figure.supxlabel(attribution, fontsize=7, color=GREY)
+    credit(figure, attribution)
     return figure
 
 

@@ -1,6 +1,7 @@
 """What all figures share: colours, layout, and how an image becomes pixels."""
 
 import math
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -59,3 +60,10 @@ def show(axis: Axes, picture: Any, title: str = "", **options: Any) -> None:
 def label_row(axis: Axes, text: str) -> None:
     """Write what a row shows to the left of its first picture."""
     axis.set_ylabel(text, fontsize=10, rotation=0, ha="right", va="center", labelpad=8)
+
+
+def credit(figure: Figure, makers: str | None) -> None:
+    """Name the makers of the pictures at the foot of a figure, in as many lines as it needs."""
+    if makers:
+        letters = int(figure.get_figwidth() * 17)  # of 7 points that fit into the width
+        figure.supxlabel(textwrap.fill(makers, letters), fontsize=7, color=GREY)

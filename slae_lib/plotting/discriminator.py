@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from slae_lib.config import ModelConfig
@@ -17,9 +17,11 @@ from slae_lib.plotting.base import (
     GREY,
     ORANGE,
     PURPLE,
+    credit,
     new_figure,
     show,
 )
+from slae_lib.plotting.diagram import arrow, box
 
 _STEP = 2.3  # from one column to the next; maps of one size stand in one column
 _LARGE, _SMALL = 5.8, 1.6  # heights of the two branches
@@ -52,7 +54,7 @@ def discriminator_diagram(config: ModelConfig) -> Figure:
     for size in sizes:
         name = f"{width * 64 // size}"
         _map(axis, place[size], _LARGE, size, BLUE, name, f"{size}x{size}")
-        _arrow(axis, (before + side / 2, _LARGE), (place[size] - _side(size) / 2, _LARGE))
+        arrow(axis, (before + side / 2, _LARGE), (place[size] - _side(size) / 2, _LARGE))
         before, side = place[size], _side(size)
     _logits(axis, end, _LARGE, (before + side / 2, _LARGE))
 
@@ -65,7 +67,7 @@ def discriminator_diagram(config: ModelConfig) -> Figure:
     for size in [other for other in sizes if other < small]:
         name = f"{width * 32 // size}"
         _map(axis, place[size], _SMALL, size, GREEN, name, f"{size}x{size}")
-        _arrow(axis, (before + side / 2, _SMALL), (place[size] - _side(size) / 2, _SMALL))
+        arrow(axis, (before + side / 2, _SMALL), (place[size] - _side(size) / 2, _SMALL))
         before, side = place[size], _side(size)
     _logits(axis, end, _SMALL, (before + side / 2, _SMALL))
 
@@ -105,7 +107,7 @@ def _logits(axis: Axes, x: float, y: float, start: tuple[float, float]) -> None:
                     linewidth=1,
                 )
             )
-    _arrow(axis, start, (x - side / 2, y))
+    arrow(axis, start, (x - side / 2, y))
     axis.text(x, y - side / 2 - 0.3, "logits", ha="center", va="center", fontsize=9)
     axis.text(x, y - side / 2 - 0.68, "1, 5x5", ha="center", va="center", fontsize=8, color=GREY)
 
@@ -120,7 +122,7 @@ def _link(
         color=GREY,
         linewidth=1.2,
     )
-    _arrow(axis, (high, _LARGE + high_side / 2 + 0.4), (high, _LARGE + high_side / 2))
+    arrow(axis, (high, _LARGE + high_side / 2 + 0.4), (high, _LARGE + high_side / 2))
     axis.text(
         (low + high) / 2,
         level,
@@ -136,34 +138,8 @@ def _link(
 def _decoder(axis: Axes, x: float, top: float, y: float, what: str) -> None:
     # Below the two lines of text under the map.
     size = 16 if what == "a quarter" else 8
-    _arrow(axis, (x, top - _side(size) / 2 - 0.92), (x, y + 0.48))
-    axis.add_patch(
-        FancyBboxPatch(
-            (x - 0.86, y - 0.33),
-            1.72,
-            0.66,
-            boxstyle="round,pad=0.1",
-            facecolor="white",
-            edgecolor=ORANGE,
-            linewidth=1.3,
-        )
-    )
-    axis.text(x, y, f"decoder:\n{what}", ha="center", va="center", fontsize=8, linespacing=1.25)
-
-
-def _arrow(axis: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    axis.add_patch(
-        FancyArrowPatch(
-            start,
-            end,
-            arrowstyle="-|>",
-            mutation_scale=9,
-            color=GREY,
-            linewidth=1.1,
-            shrinkA=1,
-            shrinkB=1,
-        )
-    )
+    arrow(axis, (x, top - _side(size) / 2 - 0.92), (x, y + 0.48))
+    box(axis, x, y, f"decoder:\n{what}", width=1.92, height=0.86, color=ORANGE, fontsize=8)
 
 
 def spectra_figure(spectra: Mapping[str, Tensor], *, title: str = "") -> Figure:
@@ -251,8 +227,7 @@ def receptive_fields_figure(
         bar.solids.set_alpha(1)
     bar.set_ticks([0, 0.25, 1], labels=["none", "a quarter", "most"])
     bar.ax.tick_params(labelsize=8)
-    if attribution:
-        figure.supxlabel(attribution, fontsize=7, color=GREY)
+    credit(figure, attribution)
     return figure
 
 

@@ -13,6 +13,7 @@ from slae_lib.plotting.base import (
     GREY,
     ORANGE,
     PURPLE,
+    credit,
     label_row,
     show,
     to_pixels,
@@ -156,8 +157,7 @@ def reconstruction_figure(
         bar.ax.tick_params(labelsize=8)
     mean = sum(distances) / count
     figure.suptitle(f"{title}: {distance_name}, mean {mean:.3f}")
-    if attribution:
-        figure.supxlabel(attribution, fontsize=8, color=GREY)
+    credit(figure, attribution)
     return figure
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
-from slae_lib.plotting.base import BLUE, GREEN, GREY, ORANGE, PURPLE, new_figure
+from slae_lib.plotting.base import BLUE, GREEN, ORANGE, PURPLE, credit, new_figure
 
 _COLORS = (BLUE, ORANGE, PURPLE, GREEN)
 _LEAST = 0.01  # what is smaller is drawn as this, since a logarithm has no zero
@@ -58,6 +58,5 @@ def levers_figure(changes: Mapping[str, Mapping[str, float]], *, attribution: st
     axis.set_axisbelow(True)
     axis.spines[["top", "right", "left"]].set_visible(False)
     axis.tick_params(axis="y", length=0)
-    if attribution:
-        figure.supxlabel(attribution, fontsize=7, color=GREY)
+    credit(figure, attribution)
     return figure

@@ -12,6 +12,7 @@ from slae_lib.plotting.base import (
     GREY,
     ORANGE,
     PURPLE,
+    credit,
     label_row,
     new_figure,
     sheet,
@@ -73,8 +74,7 @@ def folder_figure(
             _words(below, "skipped")
     label_row(axes[0][0], "file")
     label_row(axes[1][0], "picture\nin the set")
-    if attribution:
-        figure.supxlabel(attribution, fontsize=7, color=GREY)
+    credit(figure, attribution)
     return figure
 
 

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from slae_lib.config import ModelConfig
 from slae_lib.generator import COMPOSITE_SIZES
-from slae_lib.plotting.attention import _arrow
 from slae_lib.plotting.base import (
     ATTENTION_COLORS,
     BLUE,
@@ -18,10 +17,12 @@ from slae_lib.plotting.base import (
     GREY,
     ORANGE,
     PURPLE,
+    credit,
     label_row,
     new_figure,
     show,
 )
+from slae_lib.plotting.diagram import arrow
 
 
 def generator_diagram(config: ModelConfig) -> Figure:
@@ -62,7 +63,7 @@ def generator_diagram(config: ModelConfig) -> Figure:
             composite = size in COMPOSITE_SIZES
             for offset in (0.13, -0.13) if composite else (0.0,):
                 y = floor + 0.42 + offset
-                _arrow(axis, (start + 0.12, y), (lefts[index] - 0.12, y))
+                arrow(axis, (start + 0.12, y), (lefts[index] - 0.12, y))
             axis.text(start + gap / 2, floor + 0.85, "composite" if composite else "plain",
                       ha="center", va="center", fontsize=7, color=GREY)  # fmt: skip
     _links(axis, config, middles, tops)
@@ -82,7 +83,7 @@ def _latent(axis: Axes, config: ModelConfig, left: float, y: float) -> None:
     if config.metadata:
         text += f"\n+ metadata {config.metadata_dim}"
     axis.text(1.1, y, text, ha="center", va="center", fontsize=9, linespacing=1.35)
-    _arrow(axis, (2.2, y), (left - 0.12, y))
+    arrow(axis, (2.2, y), (left - 0.12, y))
 
 
 def _links(
@@ -122,7 +123,7 @@ def _heads(axis: Axes, config: ModelConfig, middles: Mapping[int, float], y: flo
         (config.small_resolution, "1x1", "small image"),
         (config.resolution, "3x3", "image"),
     ):
-        _arrow(axis, (middles[size], y), (middles[size], y - 0.75))
+        arrow(axis, (middles[size], y), (middles[size], y - 0.75))
         text = f"{name}\n3 channels\n{kernel}, tanh"
         axis.text(middles[size], y - 0.85, text, ha="center", va="top", fontsize=8.5,
                   linespacing=1.3, color=GREEN)  # fmt: skip
@@ -191,6 +192,5 @@ def influence_figure(
     bar.set_ticks([-decades, 0], labels=[f"{10.0**-decades:g}", "1"])
     bar.ax.tick_params(labelsize=8)
     bar.set_label("influence (strongest: 1)", fontsize=8)
-    if attribution:
-        figure.supxlabel(attribution, fontsize=7, color=GREY)
+    credit(figure, attribution)
     return figure

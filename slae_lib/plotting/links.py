@@ -7,17 +7,19 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from slae_lib.plotting.attention import SIGNED_COLORS, _arrow, _box, _stack, maps_figure
+from slae_lib.plotting.attention import SIGNED_COLORS, maps_figure
 from slae_lib.plotting.base import (
     BLUE,
     GREEN,
     GREY,
     ORANGE,
     PURPLE,
+    credit,
     new_figure,
     show,
     to_pixels,
 )
+from slae_lib.plotting.diagram import arrow, box, stack
 
 
 def link_diagram(*, attention: bool) -> Figure:
@@ -34,30 +36,30 @@ def link_diagram(*, attention: bool) -> Figure:
     axis.set(xlim=(0, 19.6 + shift), ylim=(0, 5.8), aspect="equal")
     axis.set_axis_off()
     y = 2.1
-    _stack(axis, 1.2, y, 4, BLUE, "low", "(B, C, h, w)")
+    stack(axis, 1.2, y, 4, BLUE, "low", "(B, C, h, w)")
     if attention:
-        _stack(axis, 4.0, 4.1, 1, PURPLE, "", "")
+        stack(axis, 4.0, 4.1, 1, PURPLE, "", "")
         _label(axis, 5.9, 4.35, "map M", "(B, 1, h, w)")
         axis.plot([1.45, 1.45], [3.35, 4.1], color=GREY, linewidth=1.2)
-        _arrow(axis, (1.45, 4.1), (3.3, 4.1))
-        _arrow(axis, (4.0, 3.35), (4.0, y + 0.35))
-        _arrow(axis, (2.55, y), (3.7, y))
+        arrow(axis, (1.45, 4.1), (3.3, 4.1))
+        arrow(axis, (4.0, 3.35), (4.0, y + 0.35))
+        arrow(axis, (2.55, y), (3.7, y))
         axis.text(4.0, y - 0.02, "×", ha="center", va="center", fontsize=17)
         axis.text(4.0, y - 0.75, "M · low", ha="center", va="center", fontsize=10)
-    _arrow(axis, ((4.3 if attention else 2.55), y), (3.4 + shift, y))
-    _box(axis, 4.4 + shift, y, "pool\nto 4x4", width=1.8)
-    _box(axis, 6.9 + shift, y, "convolution\n4x4", width=2.2)
-    _box(axis, 9.1 + shift, y, "Swish", width=1.4)
-    _box(axis, 11.3 + shift, y, "convolution\n1x1", width=2.2)
-    _box(axis, 13.6 + shift, y, "sigmoid", width=1.6)
+    arrow(axis, ((4.3 if attention else 2.55), y), (3.4 + shift, y))
+    box(axis, 4.4 + shift, y, "pool\nto 4x4", width=1.8)
+    box(axis, 6.9 + shift, y, "convolution\n4x4", width=2.2)
+    box(axis, 9.1 + shift, y, "Swish", width=1.4)
+    box(axis, 11.3 + shift, y, "convolution\n1x1", width=2.2)
+    box(axis, 13.6 + shift, y, "sigmoid", width=1.6)
     for start, end in ((5.3, 5.8), (8.0, 8.4), (9.8, 10.2), (12.4, 12.8), (14.4, 14.9)):
-        _arrow(axis, (start + shift, y), (end + shift, y))
+        arrow(axis, (start + shift, y), (end + shift, y))
     _gate_bars(axis, 15.6 + shift, y)
-    _arrow(axis, (16.3 + shift, y), (17.3 + shift, y))
-    _stack(axis, 15.5 + shift, 4.4, 3, GREEN, "", "")
+    arrow(axis, (16.3 + shift, y), (17.3 + shift, y))
+    stack(axis, 15.5 + shift, 4.4, 3, GREEN, "", "")
     _label(axis, 13.8 + shift, 4.7, "high", "(B, C', H, W)")
     axis.plot([16.65 + shift, 17.7 + shift], [4.6, 4.6], color=GREY, linewidth=1.2)
-    _arrow(axis, (17.7 + shift, 4.6), (17.7 + shift, y + 0.35))
+    arrow(axis, (17.7 + shift, 4.6), (17.7 + shift, y + 0.35))
     axis.text(17.7 + shift, y - 0.02, "×", ha="center", va="center", fontsize=17)
     axis.text(17.8 + shift, y - 0.75, "gate · high", ha="center", va="center", fontsize=10)
     return figure
@@ -135,8 +137,7 @@ def by_place_figure(
     for axis in (first, *others):
         axis.title.set_fontsize(10)
         _draw_cells(axis, cells)
-    if attribution:
-        figure.supxlabel(attribution, fontsize=7, color=GREY)
+    credit(figure, attribution)
     return figure
 
 

@@ -6,7 +6,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from slae_lib.plotting.base import (
@@ -16,11 +16,13 @@ from slae_lib.plotting.base import (
     ORANGE,
     PURPLE,
     Pixels,
+    credit,
     label_row,
     new_figure,
     show,
     to_pixels,
 )
+from slae_lib.plotting.diagram import arrow, box
 
 
 def metadata_diagram() -> Figure:
@@ -36,26 +38,26 @@ def metadata_diagram() -> Figure:
     axis.plot([0.3, 18.6], [6.85, 6.85], color=GREY, linewidth=0.8)
     high, low = 5.2, 0.95
     _sheets(axis, 1.3, high, 3, ORANGE, "real picture", "(B, 3, 256, 256)")
-    _box(axis, 4.6, high, "VGG-16\nup to relu5_3", 2.4)
+    box(axis, 4.6, high, "VGG-16\nup to relu5_3", width=2.4, height=1.44, color=GREEN)
     _sheets(axis, 7.6, high, 6, BLUE, "features", "(B, 512, 16, 16)")
-    _box(axis, 11.2, high, "mean over\nall places", 2.2)
+    box(axis, 11.2, high, "mean over\nall places", width=2.2, height=1.44, color=GREEN)
     _column(axis, 13.8, high, BLUE, "metadata m", "(B, 512)")
-    _box(axis, 17.0, high, "bank:\nkeep, draw,\nstandardise", 2.4)
+    box(axis, 17.0, high, "bank:\nkeep, draw,\nstandardise", width=2.4, height=1.44, color=GREEN)
     for start, end in ((2.4, 3.35), (5.85, 6.8), (9.1, 10.05), (12.35, 13.4), (14.2, 15.75)):
-        _arrow(axis, (start, high), (end, high))
+        arrow(axis, (start, high), (end, high))
 
     axis.plot([17.0, 17.0], [high - 0.75, low], color=GREY, linewidth=1.2)
     axis.text(16.7, 2.3, "for each\nnew image", ha="right", va="center", fontsize=10, color=GREY)
-    _arrow(axis, (17.0, low), (15.05, low))
-    _box(axis, 13.8, low, "learned map\n512 → 256", 2.4)
-    _arrow(axis, (12.55, low), (11.6, low))
+    arrow(axis, (17.0, low), (15.05, low))
+    box(axis, 13.8, low, "learned map\n512 → 256", width=2.4, height=1.44, color=GREEN)
+    arrow(axis, (12.55, low), (11.6, low))
     axis.text(11.2, low - 0.02, "+", ha="center", va="center", fontsize=19)
     _column(axis, 11.2, 2.85, PURPLE, "", "")
     axis.text(10.8, 3.1, "noise z", ha="right", va="center", fontsize=10)
     axis.text(10.8, 2.6, "(B, 256)", ha="right", va="center", fontsize=9, color=GREY)
-    _arrow(axis, (11.2, 2.0), (11.2, 1.35))
-    _arrow(axis, (10.8, low), (9.0, low))
-    _box(axis, 7.8, low, "generator", 2.3)
+    arrow(axis, (11.2, 2.0), (11.2, 1.35))
+    arrow(axis, (10.8, low), (9.0, low))
+    box(axis, 7.8, low, "generator", width=2.3, height=1.44, color=GREEN)
     return figure
 
 
@@ -82,36 +84,6 @@ def _column(axis: Axes, x: float, y: float, color: str, name: str, shape: str) -
         )
     axis.text(x, y - 1.25, name, ha="center", va="center", fontsize=10)
     axis.text(x, y - 1.73, shape, ha="center", va="center", fontsize=9, color=GREY)
-
-
-def _box(axis: Axes, x: float, y: float, text: str, width: float) -> None:
-    axis.add_patch(
-        FancyBboxPatch(
-            (x - width / 2 + 0.1, y - 0.62),
-            width - 0.2,
-            1.24,
-            boxstyle="round,pad=0.1",
-            facecolor="white",
-            edgecolor=GREEN,
-            linewidth=1.3,
-        )
-    )
-    axis.text(x, y, text, ha="center", va="center", fontsize=9, linespacing=1.3)
-
-
-def _arrow(axis: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    axis.add_patch(
-        FancyArrowPatch(
-            start,
-            end,
-            arrowstyle="-|>",
-            mutation_scale=10,
-            color=GREY,
-            linewidth=1.2,
-            shrinkA=0,
-            shrinkB=0,
-        )
-    )
 
 
 def pictures_figure(
@@ -155,8 +127,7 @@ def pictures_figure(
             axes[row][gap_after].set_axis_off()
     for heading, place in zip(columns, places, strict=False):
         axes[0][place].set_title(heading, fontsize=9)
-    if attribution:
-        figure.supxlabel(attribution, fontsize=7, color=GREY)
+    credit(figure, attribution)
     return figure
 
 
@@ -276,8 +247,7 @@ def plane_figure(
         axis.set(xticks=[], yticks=[], xlabel="first main direction")
         axis.spines[["top", "right"]].set_visible(False)
     left.set_ylabel("second main direction")
-    if attribution:
-        figure.supxlabel(attribution, fontsize=7, color=GREY)
+    credit(figure, attribution)
     return figure
 
 

@@ -15,6 +15,7 @@ from slae_lib.plotting.base import (
     GREY,
     ORANGE,
     PURPLE,
+    credit,
     label_row,
     new_figure,
     sheet,
@@ -99,8 +100,7 @@ def attention_figure(
         bar.set_ticks([low, high], labels=[f"{low:.2f}", f"{high:.2f}"])
         bar.ax.tick_params(labelsize=8)
     figure.suptitle(title)
-    if attribution:
-        figure.supxlabel(attribution, fontsize=8, color=GREY)
+    credit(figure, attribution)
     return figure
 
 
