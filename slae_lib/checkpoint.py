@@ -85,7 +85,15 @@ def load_averaged_generator(path: Path) -> AnyGenerator:
     Raises:
         LabError: as `load_checkpoint`.
     """
-    state = load_checkpoint(path)
+    return averaged_generator(load_checkpoint(path), path)
+
+
+def averaged_generator(state: dict[str, Any], path: Path) -> AnyGenerator:
+    """Return the averaged generator of a checkpoint that was read from ``path``.
+
+    Raises:
+        LabError: if its weights do not fit its own config.
+    """
     generator = make_generator(model_from_dict(state["model"]))
     prefix = "module."  # of `torch.optim.swa_utils.AveragedModel`
     weights = {

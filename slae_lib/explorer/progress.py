@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from slae_lib.checkpoint import list_checkpoints, load_averaged_generator, load_checkpoint
+from slae_lib.checkpoint import averaged_generator, list_checkpoints, load_checkpoint
 from slae_lib.config import ModelConfig
 from slae_lib.datasets import to_uint8
 from slae_lib.explorer.source import memory_in_words
@@ -173,8 +173,8 @@ def _glance(run: Path, before: Glance | None) -> Glance | None:
         state = load_checkpoint(paths[-1])
         iteration, noise = int(state["iteration"]), state["fixed_noise"][:LOOKED_AT]
         metadata = state["fixed_metadata"]
+        generator = averaged_generator(state, paths[-1])
         del state  # the optimisers' part is large
-        generator = load_averaged_generator(paths[-1])
         if not isinstance(generator, Generator):
             return Glance(paths[-1], iteration, torch.empty(0), {})
         rows = None if metadata is None else metadata[:LOOKED_AT]
