@@ -8,16 +8,14 @@ times.
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from browser_lab import Kernel, Lab, find_browser, lab
+from browser_lab import lab
+from browser_session import Session, browser, sync_api
+from browser_session import session as open_session
 from explorer_run import make_run
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 CELLS = [
     "from slae_lib.explorer import AttentionExplorer, MetadataExplorer, TrainingMonitor",
@@ -25,150 +23,24 @@ CELLS = [
     'bank_map = MetadataExplorer("run")\nbank_map',
     'monitor = TrainingMonitor("run")\nmonitor',
 ]
-CONTROLS = {"textbox", "spinbutton", "combobox", "checkbox", "button", "slider", "listbox",
-            "radio", "switch", "searchbox"}  # fmt: skip
 # The visible name of what has the focus.
 FOCUSED = "document.activeElement.labels?.[0]?.textContent ?? document.activeElement.innerText"
-# In the page: how long from a key to the picture that it made.
-STOPWATCH = """
-document.addEventListener('DOMContentLoaded', () => {
-window.painted = null;
-document.addEventListener('keydown', () => { window.pressed = performance.now(); }, true);
-new MutationObserver(() => {
-    for (const picture of document.querySelectorAll('.jp-OutputArea-output img')) {
-        if (picture.src.length < 20000 || picture.src === window.seen?.get(picture)) continue;
-        if (picture.dataset.seen) continue;
-        picture.dataset.seen = 'yes';
-        picture.decode().then(() => { window.painted = performance.now() - window.pressed; });
-    }
-}).observe(document.body, {subtree: true, childList: true, attributes: true});
-});
-"""
-
-
-@dataclass
-class Session:
-    """A page with the notebook, and the kernel behind it."""
-
-    page: Any
-    lab: Lab
-    kernel: Kernel
-    console: list[str] = field(default_factory=list)
-    times: dict[str, float] = field(default_factory=dict)
-
-    def output(self, cell: int) -> Any:
-        """The output of a cell, counted from 0."""
-        return self.page.locator(".jp-Notebook .jp-Cell").nth(cell).locator(".jp-OutputArea-output")
-
-    def words(self, cell: int) -> list[str]:
-        """The facts below the picture of a cell."""
-        return self.output(cell).locator("ul[role=status] li").all_inner_texts()
-
-    def alt(self, cell: int) -> str:
-        """The alternative text of the large picture of a cell."""
-        return str(self.output(cell).locator("img[width='922']").get_attribute("alt"))
-
-    def source(self, cell: int) -> str:
-        """The large picture of a cell itself."""
-        return str(self.output(cell).locator("img[width='922']").get_attribute("src"))
-
-    def control(self, cell: int, name: str) -> Any:
-        """The control with exactly this accessible name."""
-        output = self.output(cell)
-        button = output.get_by_role("button", name=name, exact=True)
-        return output.get_by_label(name, exact=True).or_(button)
-
-    def press(self, cell: int, name: str, *keys: str) -> None:
-        """Put the focus on a control and press keys, as a person would."""
-        control = self.control(cell, name)
-        control.focus()
-        for key in keys:
-            control.press(key) if key == "Enter" else self.page.keyboard.press(key)
-
-    def choose(self, cell: int, name: str, *keys: str) -> None:
-        """Open a list with the space bar, move in it and take what is found."""
-        self.press(cell, name, "Space")
-        for key in keys:
-            self.page.keyboard.press(key)
-        self.page.keyboard.press("Enter")
-
-    def agree(self, cell: int, explorer: str, expression: str, value: Any) -> None:
-        """Wait until the kernel has a value, and page and kernel say the same about it."""
-        until(lambda: self.kernel.value(expression) == value, lambda: self.kernel.value(expression))
-        until(
-            lambda: self.words(cell) == self.kernel.value(f"{explorer}.facts"),
-            lambda: (self.words(cell), self.kernel.value(f"{explorer}.facts")),
-        )
-        assert self.alt(cell) == self.kernel.value(f"{explorer}.alt")
-
-    def shoot(self, name: str, cell: int | None = None) -> None:
-        """Take a screenshot, if a folder is given for it."""
-        folder = os.environ.get("SLAE_SCREENSHOTS")
-        if folder:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            what = self.page if cell is None else self.output(cell)
-            what.screenshot(path=str(Path(folder) / f"{name}.png"))
-
-
-def until(true: Callable[[], bool], found: Callable[[], Any], seconds: float = 15) -> None:
-    """Wait until something is true; say what was found if it never is."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, f"still {found()!r} after {seconds} s"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    browser_file = find_browser()
-    if browser_file is None:
-        pytest.skip("no Chrome or Chromium was found; tests/browser/install_browser.sh gets one")
-    folder = tmp_path_factory.mktemp("lab")
-    with lab(folder) as running, sync_api.sync_playwright() as playwright:
+    with browser() as page, lab(tmp_path_factory.mktemp("lab")) as running:
         make_run(running.folder / "run")
         running.write("explorers.ipynb", CELLS)
-        browser = playwright.chromium.launch(
-            executable_path=browser_file, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        page = browser.new_page(viewport={"width": 1280, "height": 1000})
-        page.set_default_timeout(15_000)
-        console: list[str] = []
-        page.on(
-            "console",
-            lambda message: message.type == "error" and console.append(message.text),
-        )
-        page.on("pageerror", lambda error: console.append(str(error)))
-        page.add_init_script(STOPWATCH)
-        page.goto(running.url("explorers.ipynb"))
-        page.get_by_text("| Idle").first.wait_for(timeout=60_000)
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        pictures = page.locator(".jp-OutputArea-output img[width='922']")
-        sync_api.expect(pictures).to_have_count(3, timeout=60_000)
-        page.get_by_text("| Idle").first.wait_for(timeout=60_000)
-        with running.kernel() as kernel:
-            opened = Session(page, running, kernel, console)
+        with open_session(page, running, "explorers.ipynb") as opened:
+            pictures = page.locator(".jp-OutputArea-output img[width='922']")
+            sync_api.expect(pictures).to_have_count(3, timeout=60_000)
             yield opened
             folder_given = os.environ.get("SLAE_SCREENSHOTS")
             if folder_given:
                 Path(folder_given).mkdir(parents=True, exist_ok=True)
                 times = {name: round(value) for name, value in opened.times.items()}
                 (Path(folder_given) / "times.json").write_text(json.dumps(times, indent=2))
-        browser.close()
-
-
-def accessible(session: Session, cell: int) -> list[dict[str, Any]]:
-    """What a screen reader is told about the output of a cell: role, name, ..."""
-    devtools = session.page.context.new_cdp_session(session.page)
-    devtools.send("DOM.enable")
-    devtools.send("Accessibility.enable")
-    root = devtools.send("DOM.getDocument")["root"]["nodeId"]
-    cells = devtools.send(
-        "DOM.querySelectorAll", {"nodeId": root, "selector": ".jp-Notebook .jp-Cell .jp-OutputArea"}
-    )["nodeIds"]
-    nodes = devtools.send("Accessibility.queryAXTree", {"nodeId": cells[cell]})["nodes"]
-    devtools.detach()
-    return [node for node in nodes if not node.get("ignored")]
 
 
 @pytest.mark.parametrize("cell", [1, 2, 3])
@@ -179,11 +51,7 @@ def test_every_control_has_a_name_and_every_picture_an_alternative(
         session.press(1, "List all pictures", "Space")
         session.press(1, "Show the code that makes this view", "Space")
         session.output(1).locator("ul[aria-label='Training pictures'] li").nth(90).wait_for()
-    names = [
-        (node["role"]["value"], node.get("name", {}).get("value", ""))
-        for node in accessible(session, cell)
-    ]
-    controls = [(role, name) for role, name in names if role in CONTROLS]
+    controls = session.controls(cell)
     assert len(controls) >= {1: 14, 2: 4, 3: 3}[cell]
     assert [role for role, name in controls if not name.strip()] == []
     assert len(set(controls)) == len(controls), "two controls of the same name"
