@@ -1,5 +1,6 @@
 """The notebooks: sound, in order, runnable by a student, and the tools that keep them so."""
 
+import html
 import importlib.util
 import os
 import re
@@ -13,6 +14,7 @@ from types import ModuleType
 import nbformat
 import notebook_lint
 import pytest
+from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from notebook_lint import NOTEBOOKS, REPOSITORY, ROOT, VERSION, Subject, faults
@@ -57,6 +59,22 @@ def test_the_map_of_the_course_shows_the_course() -> None:
     with Image.open(ROOT / "figures" / "reading_order.png") as picture:
         drawn_from = picture.info["Description"]
     assert drawn_from == repr(LESSONS), "slae_lib/course.py has changed; run `make notebooks`."
+
+
+@each_notebook
+def test_a_notebook_becomes_a_page(path: Path) -> None:
+    """Every picture stands on the page that nbconvert makes, and below it what it shows."""
+    page, _ = HTMLExporter().from_filename(str(path))
+    pictures = [
+        output.metadata["image/png"]["alt"]
+        for _, output in Subject.read(path).outputs()
+        if "image/png" in output.get("data", {})
+    ]
+    page = html.unescape(page)
+    assert page.count('src="data:image/png;base64,') == len(pictures)
+    for alt in pictures:
+        assert f"<small>{alt}</small>" in page
+    assert "Traceback (most recent call last)" not in page
 
 
 # --- the students' edition ------------------------------------------------------------------
