@@ -15,7 +15,8 @@ import nbformat
 from nbformat import NotebookNode
 from nbgrader.nbgraderformat import MetadataValidator
 
-from slae_lib.course import LESSONS, badge, lesson, set_up_cell
+from slae_lib.course import badge, set_up_cell
+from slae_lib.lessons import LESSONS, lesson
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
@@ -117,7 +118,7 @@ def is_check(cell: NotebookNode) -> bool:
 @rule
 def is_in_the_course(subject: Subject) -> Iterator[str]:
     if subject.name not in {lesson.name for lesson in LESSONS}:
-        yield "the course has no such lesson; add it to LESSONS in slae_lib/course.py or rename it."
+        yield "the course has no such lesson; add it to slae_lib/lessons.py or rename it."
 
 
 @rule
@@ -233,12 +234,12 @@ def opens_as_all_do(subject: Subject) -> Iterator[str]:
         return
     title = f"# {here.number:02} · {here.title}"
     if first.source.split("\n")[0] != title:
-        yield f"cell 1: its first line should be the title {title!r}, as in slae_lib/course.py."
+        yield f"cell 1: its first line should be the title {title!r}, as in slae_lib/lessons.py."
     for part in OPENING:
         if f"**{part}**" not in first.source:
             yield f"cell 1: **{part}** is missing; say it there."
     if f"{here.minutes} minutes" not in first.source:
-        yield f"cell 1: the time should be {here.minutes} minutes, as in slae_lib/course.py."
+        yield f"cell 1: the time should be {here.minutes} minutes, as in slae_lib/lessons.py."
 
 
 @rule

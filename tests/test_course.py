@@ -15,7 +15,8 @@ from matplotlib.patches import FancyBboxPatch
 from PIL import Image
 
 from slae_lib import course
-from slae_lib.course import LESSONS, compact_png, in_words, place_in_words, set_up
+from slae_lib.course import compact_png, in_words, place_in_words, set_up
+from slae_lib.lessons import LESSONS
 from slae_lib.plotting.course import reading_order_figure
 
 ROOT = Path(__file__).parents[1]

@@ -20,7 +20,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from notebook_lint import NOTEBOOKS, REPOSITORY, ROOT, VERSION, Subject, faults
 from PIL import Image
 
-from slae_lib.course import LESSONS, badge, set_up_cell
+from slae_lib.course import badge, set_up_cell
+from slae_lib.lessons import LESSONS
 
 ALL_LESSONS_ARE_WRITTEN = False  # True from the day on which the thirteenth notebook is there
 
@@ -58,7 +59,7 @@ def test_the_readme_lists_the_course_in_its_order() -> None:
 def test_the_map_of_the_course_shows_the_course() -> None:
     with Image.open(ROOT / "figures" / "reading_order.png") as picture:
         drawn_from = picture.info["Description"]
-    assert drawn_from == repr(LESSONS), "slae_lib/course.py has changed; run `make notebooks`."
+    assert drawn_from == repr(LESSONS), "slae_lib/lessons.py has changed; run `make notebooks`."
 
 
 @each_notebook

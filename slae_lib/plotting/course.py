@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from slae_lib.course import Lesson
+from slae_lib.lessons import Lesson
 from slae_lib.plotting.base import BLUE, GREY
 
 _WIDTH, _HEIGHT = 0.84, 0.66  # of a box; columns are 1 apart
