@@ -51,10 +51,8 @@ demo: install ## train a small generator on the CPU (minutes); pictures in runs/
 
 test: lint ## check the code and run all tests, the notebooks included
 	"$(BIN)/python" -m pytest --color=no tests
-	@if ls notebooks/*.ipynb >/dev/null 2>&1; then \
-	  "$(BIN)/python" -m pytest --color=no --nbval --nbval-current-env \
-	    --nbval-sanitize-with=tests/notebook_sanitise.cfg --nbval-cell-timeout=600 notebooks; \
-	fi
+	"$(BIN)/python" -m pytest --color=no --nbval --nbval-current-env \
+	  --nbval-sanitize-with=tests/notebook_sanitise.cfg --nbval-cell-timeout=600 notebooks
 
 lab: install ## open JupyterLab on the notebooks
 	"$(BIN)/python" -m jupyterlab --notebook-dir=notebooks
