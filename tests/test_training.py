@@ -180,6 +180,17 @@ def test_all_networks_learn_and_the_average_follows(
     )
 
 
+def test_the_loss_scale_of_fp16_goes_on_where_it_was(bank: MetadataBank) -> None:
+    before, after = (TrainingState(MODEL, CONFIG, bank) for _ in range(2))
+    before.scaler = torch.amp.GradScaler("cpu", init_scale=512.0)
+    after.scaler = torch.amp.GradScaler("cpu")
+    assert after.scaler.get_scale() != 512.0
+    after.load_state_dict(before.state_dict(), Path("checkpoint"))
+    assert after.scaler.get_scale() == 512.0
+    full = TrainingState(MODEL, CONFIG, bank)  # a run without fp16 takes no notice of it
+    full.load_state_dict(before.state_dict(), Path("checkpoint"))
+
+
 def test_the_average_is_the_exponential_one(bank: MetadataBank) -> None:
     state = TrainingState(MODEL, CONFIG, bank)
     key = "to_small.parametrizations.weight.original"

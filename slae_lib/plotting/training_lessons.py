@@ -2,12 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from torch import Tensor
 
 from slae_lib.plotting.base import (
@@ -20,8 +19,8 @@ from slae_lib.plotting.base import (
     show,
     to_pixels,
 )
+from slae_lib.plotting.diagram import arrow, box
 
-_Point = tuple[float, float]
 _DPI = 110  # of `slae_lib.course.compact_png`: one pixel of a picture becomes one of the figure
 # Of float16: the smallest number above 0, the smallest with all digits, and the largest.
 _SMALLEST, _ALL_DIGITS, _LARGEST = 2.0**-24, 2.0**-14, 65504.0
@@ -39,79 +38,50 @@ def iteration_diagram() -> Figure:
     high, middle, low = 6.8, 4.3, 1.9
 
     axis.text(1.2, middle + 0.55, "noise,\nmetadata", ha="center", va="center", fontsize=9.5)
-    _arrow(axis, (0.4, middle - 0.25), (2.0, middle - 0.25))
-    _box(axis, 3.3, middle, "generator", 2.4, PURPLE)
-    _arrow(axis, (4.5, middle), (5.5, middle))
-    _box(axis, 6.6, middle, "DiffAugment", 2.2, GREY)
+    step = partial(box, axis, height=1.0, fontsize=9.5)
+    back = partial(arrow, axis, color=ORANGE, linewidth=1.6, linestyle="--")
+    arrow(axis, (0.4, middle - 0.25), (2.0, middle - 0.25))
+    step(3.3, middle, "generator", width=2.4, color=PURPLE)
+    arrow(axis, (4.5, middle), (5.5, middle))
+    step(6.6, middle, "DiffAugment", width=2.2, color=GREY)
     axis.text(6.6, high + 0.95, "real images", ha="center", va="center", fontsize=9.5)
-    _arrow(axis, (6.6, high + 0.65), (6.6, high + 0.5))
-    _box(axis, 6.6, high, "DiffAugment", 2.2, GREY)
-    _arrow(axis, (7.7, high), (11.1, high))
+    arrow(axis, (6.6, high + 0.65), (6.6, high + 0.5))
+    step(6.6, high, "DiffAugment", width=2.2, color=GREY)
+    arrow(axis, (7.7, high), (11.1, high))
 
     # The generated images are made once and judged twice.
     axis.plot([7.7, 9.4], [middle, middle], color=GREY, linewidth=1.2)
     axis.text(8.5, middle + 0.28, "generated", ha="center", va="center", fontsize=9, color=GREY)
     axis.plot([9.4, 9.4], [low + 0.25, high - 0.4], color=GREY, linewidth=1.2)
-    _arrow(axis, (9.4, high - 0.4), (11.1, high - 0.4))
+    arrow(axis, (9.4, high - 0.4), (11.1, high - 0.4))
     axis.plot([10.1, 10.1], [high - 0.68, high - 0.13], color=ORANGE, linewidth=4)
     axis.text(9.65, high - 0.98, "detach", ha="left", va="center", fontsize=9.5)
-    _arrow(axis, (9.4, low + 0.25), (11.1, low + 0.25))
+    arrow(axis, (9.4, low + 0.25), (11.1, low + 0.25))
 
-    _box(axis, 12.5, high, "discriminator\nlearns", 2.8, BLUE)
-    _box(axis, 12.5, low, "discriminator\nstands still", 2.8, GREY)
-    _arrow(axis, (13.9, high), (15.3, high))
-    _arrow(axis, (13.9, low + 0.25), (15.3, low + 0.25))
-    _box(axis, 16.9, high, "hinge +\nreconstruction", 3.2, BLUE)
-    _box(axis, 16.9, low, "minus the\nmean logit", 3.2, PURPLE)
+    step(12.5, high, "discriminator\nlearns", width=2.8, color=BLUE)
+    step(12.5, low, "discriminator\nstands still", width=2.8, color=GREY)
+    arrow(axis, (13.9, high), (15.3, high))
+    arrow(axis, (13.9, low + 0.25), (15.3, low + 0.25))
+    step(16.9, high, "hinge +\nreconstruction", width=3.2, color=BLUE)
+    step(16.9, low, "minus the\nmean logit", width=3.2, color=PURPLE)
     for y, text in ((high, "1 · step of the discriminator"), (low, "2 · step of the generator")):
         axis.text(14.7, y + 1.15, text, ha="center", va="center", fontsize=10.5)
 
     # Gradients.
-    _arrow(axis, (15.3, high - 0.4), (13.9, high - 0.4), back=True)
-    _arrow(axis, (15.3, low - 0.3), (13.9, low - 0.3), back=True)
+    back((15.3, high - 0.4), (13.9, high - 0.4))
+    back((15.3, low - 0.3), (13.9, low - 0.3))
     axis.plot([11.1, 6.6], [low - 0.3, low - 0.3], color=ORANGE, linewidth=1.6, linestyle="--")
-    _arrow(axis, (6.6, low - 0.3), (6.6, middle - 0.5), back=True)
-    _arrow(axis, (5.5, middle - 0.3), (4.5, middle - 0.3), back=True)
+    back((6.6, low - 0.3), (6.6, middle - 0.5))
+    back((5.5, middle - 0.3), (4.5, middle - 0.3))
 
-    _arrow(axis, (3.3, middle - 0.5), (3.3, low + 0.5))
-    _box(axis, 3.3, low, "average", 2.4, GREEN)
+    arrow(axis, (3.3, middle - 0.5), (3.3, low + 0.5))
+    step(3.3, low, "average", width=2.4, color=GREEN)
     axis.text(3.3, low - 0.95, "3 · follow the generator", ha="center", va="center", fontsize=10.5)
 
     for x, name, color, style in ((9.9, "forward", GREY, "-"), (13.3, "gradient", ORANGE, "--")):
         axis.plot([x, x + 0.9], [0.4, 0.4], style, color=color, linewidth=1.6)
         axis.text(x + 1.1, 0.4, name, ha="left", va="center", fontsize=9.5)
     return figure
-
-
-def _box(axis: Axes, x: float, y: float, text: str, width: float, color: str) -> None:
-    axis.add_patch(
-        FancyBboxPatch(
-            (x - width / 2 + 0.1, y - 0.4),
-            width - 0.2,
-            0.8,
-            boxstyle="round,pad=0.1",
-            facecolor="white",
-            edgecolor=color,
-            linewidth=1.6,
-        )
-    )
-    axis.text(x, y, text, ha="center", va="center", fontsize=9.5, linespacing=1.2)
-
-
-def _arrow(axis: Axes, start: _Point, end: _Point, *, back: bool = False) -> None:
-    axis.add_patch(
-        FancyArrowPatch(
-            start,
-            end,
-            arrowstyle="-|>",
-            mutation_scale=11,
-            color=ORANGE if back else GREY,
-            linewidth=1.6 if back else 1.2,
-            linestyle="--" if back else "-",
-            shrinkA=0,
-            shrinkB=0,
-        )
-    )
 
 
 def strips_figure(

@@ -73,6 +73,7 @@ def train(
     set_seed(config.seed)  # every process starts from the same weights ...
     state = TrainingState(model, config, bank)
     state.average.to(accelerator.device)
+    state.scaler = accelerator.scaler
     step = _step(state, config, accelerator)
     set_seed(config.seed + rank)  # ... and goes on with noise of its own.
     if resume:

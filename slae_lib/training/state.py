@@ -47,6 +47,7 @@ class TrainingState:
         self.generator = make_generator(model)
         self.discriminator = make_discriminator(model)
         self.path_length = PathLength()  # StyleGAN2's, a single number
+        self.scaler: torch.amp.GradScaler | None = None  # of the losses, for fp16
         # With buffers, so that the average has batch-norm statistics and works in eval mode.
         self.average = AveragedModel(
             self.generator,
@@ -74,6 +75,7 @@ class TrainingState:
             "discriminator": self.discriminator.state_dict(),
             "average": self.average.state_dict(),
             "path_length": self.path_length.state_dict(),
+            "loss_scale": {} if self.scaler is None else self.scaler.state_dict(),
             "generator_optimizer": self.generator_optimizer.state_dict(),
             "discriminator_optimizer": self.discriminator_optimizer.state_dict(),
             "fixed_noise": self.fixed_noise,
@@ -88,6 +90,8 @@ class TrainingState:
             load_into(getattr(self, name), state[name], path, name)
         self.generator_optimizer.load_state_dict(state["generator_optimizer"])
         self.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
+        if self.scaler is not None and state.get("loss_scale"):
+            self.scaler.load_state_dict(state["loss_scale"])
         self.fixed_noise = state["fixed_noise"]
         self.fixed_metadata = state["fixed_metadata"]
         self.iteration = state["iteration"]
