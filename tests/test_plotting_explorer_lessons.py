@@ -1,9 +1,8 @@
 """The figure of levers: every lever with its number, in its place."""
 
 import pytest
-from matplotlib.figure import Figure
 
-from slae_lib.plotting.explorer_lessons import at_width, levers_figure
+from slae_lib.plotting.explorer_lessons import levers_figure
 
 
 def test_each_lever_has_a_bar_of_its_length_and_its_number() -> None:
@@ -23,8 +22,3 @@ def test_groups_stand_apart_and_have_their_colours() -> None:
     assert middles == pytest.approx([0, 1, 3])
     colours = [bar.get_facecolor() for bar in axis.patches]
     assert colours[0] == colours[1] != colours[2]
-
-
-def test_a_narrower_figure_keeps_its_shape() -> None:
-    figure = at_width(Figure(figsize=(12, 6)), 8)
-    assert figure.get_size_inches().tolist() == [8, 4]

@@ -83,6 +83,7 @@ class TrainingMonitor(Explorer):
     def _make_controls(self) -> None:
         widgets = find_ipywidgets()
         assert widgets is not None
+        every = "second" if self.seconds == 1 else f"{self.seconds:g} seconds"
         self.controls = {
             "run": control(
                 "Text", "Run", "Folder of a run", value=self._wanted, continuous_update=False
@@ -90,7 +91,7 @@ class TrainingMonitor(Explorer):
             "refresh": control("Button", "Refresh", "Read the folder again"),
             "follow": control(
                 "Checkbox",
-                f"Refresh every {self.seconds:g} seconds",
+                f"Refresh every {every}",
                 "Until the training is finished",
                 indent=False,
             ),

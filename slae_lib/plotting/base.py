@@ -27,6 +27,18 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def at_width(figure: Figure, inches: float) -> Figure:
+    """Return ``figure``, made narrower or wider with the same shape: notebooks have to stay small.
+
+    Args:
+        figure: with a layout that follows its size.
+        inches: its new width.
+    """
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(inches, height * inches / width)
+    return figure
+
+
 def to_pixels(image: Tensor) -> Pixels:
     """Turn an image, uint8 (3, H, W), into what matplotlib draws: (H, W, 3)."""
     return np.asarray(image.permute(1, 2, 0).cpu().numpy(), dtype=np.uint8)

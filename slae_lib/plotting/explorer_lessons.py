@@ -1,4 +1,4 @@
-"""Figures of the lessons around the explorer: how much each lever moves, and smaller pictures."""
+"""The figure of the lesson on the explorer: how much each lever moves."""
 
 from collections.abc import Mapping
 
@@ -8,18 +8,6 @@ from slae_lib.plotting.base import BLUE, GREEN, ORANGE, PURPLE, credit, new_figu
 
 _COLORS = (BLUE, ORANGE, PURPLE, GREEN)
 _LEAST = 0.01  # what is smaller is drawn as this, since a logarithm has no zero
-
-
-def at_width(figure: Figure, inches: float) -> Figure:
-    """Return ``figure``, made narrower or wider with the same shape: notebooks have to stay small.
-
-    Args:
-        figure: with a layout that follows its size.
-        inches: its new width.
-    """
-    width, height = figure.get_size_inches()
-    figure.set_size_inches(inches, height * inches / width)
-    return figure
 
 
 def levers_figure(changes: Mapping[str, Mapping[str, float]], *, attribution: str = "") -> Figure:
