@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 from slae_lib.plotting.explorer import (
     attention_steps_figure,
     difference_figure,
-    gates_figure,
     series_figure,
     view_figure,
 )
@@ -97,16 +96,6 @@ def test_all_parts_of_a_view_stay_on_the_page() -> None:
             box = text.get_window_extent()
             assert figure.bbox.x0 <= box.x0, text
             assert box.x1 <= figure.bbox.x1, text
-
-
-def test_gates_of_both_links_and_their_difference() -> None:
-    sle, slae = torch.tensor([0.2, 0.9]), torch.tensor([0.3, 0.7])
-    figure = gates_figure(sle, slae, title="link 8 → 32")
-    heights = [bar.get_height() for bar in figure.axes[1].patches]
-    np.testing.assert_allclose(heights, [-0.2, 0.1], atol=1e-6)  # the widest gate first
-    text = words(figure)
-    assert "SLAE minus SLE" in text
-    assert "link 8 → 32" in text
 
 
 def test_steps_of_attention_share_one_scale() -> None:

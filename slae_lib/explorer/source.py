@@ -34,6 +34,7 @@ class Source:
         files: label such as ``"finished"`` or ``"iteration 60"`` to a file with a generator, the
             one to begin with first.
         info: what ``run.json`` holds; None if there is none.
+        bank: metadata of the training pictures; None where it is not wanted or not there.
         trouble: one sentence that says why the metadata cannot be used, or nothing.
         bank_file: with the metadata.
 
@@ -49,27 +50,22 @@ class Source:
         self.trouble = ""
         self.bank_file = self.folder / BANK
         self._loaded: dict[tuple[Path, int], Generator] = {}
-        self._bank: MetadataBank | None = None
+        self.bank: MetadataBank | None = None
         first = next(iter(self.files))
         config = self.generator(first).config
         self.scale: Scale = self._scale()
         if config.metadata:
             try:
-                self._bank = self._find_bank(config.metadata_dim)
+                self.bank = self._find_bank(config.metadata_dim)
             except LabError as problem:
                 self.trouble = str(problem)
-
-    @property
-    def bank(self) -> MetadataBank | None:
-        """The metadata of the training pictures; None where it is not wanted or not there."""
-        return self._bank
 
     @property
     def data(self) -> str | None:
         """Where the training pictures come from, as for `slae_lib.datasets.load_images`."""
         if self.info is not None:
             return self.info.data
-        return None if self._bank is None else data_of(self._bank)
+        return None if self.bank is None else data_of(self.bank)
 
     def generator(self, label: str) -> Generator:
         """Return the generator of the file that ``label`` stands for; the last few are kept.
@@ -84,8 +80,8 @@ class Source:
             raise LabError(f"{file} is gone; choose another checkpoint.") from None
         if key not in self._loaded:
             with memory_in_words("this generator"):
-                loaded = load_averaged_generator(file) if file.suffix == ".pt" else None
-                loaded = loaded or load_generator(file)
+                load = load_averaged_generator if file.suffix == ".pt" else load_generator
+                loaded = load(file)
             if not isinstance(loaded, Generator):
                 raise LabError(
                     f"{file} holds StyleGAN2, which has no skip links; open a run of SLAE or "

@@ -12,6 +12,7 @@ from slae_lib.plotting.base import (
     GREY,
     ORANGE,
     PURPLE,
+    SIGNED_COLORS,
     credit,
     label_row,
     new_figure,
@@ -19,8 +20,6 @@ from slae_lib.plotting.base import (
     to_pixels,
 )
 from slae_lib.plotting.diagram import arrow, box, stack
-
-SIGNED_COLORS = "PuOr"  # brown below zero, violet above; distinct for colour-blind readers
 
 
 def attention_diagram(kernel_size: int = 7) -> Figure:

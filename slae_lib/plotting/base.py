@@ -9,11 +9,13 @@ import numpy.typing as npt
 import torch.nn.functional as F
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from torch import Tensor
 
 # Okabe and Ito's colours, distinct for colour-blind readers, and never red against green.
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#6E6E6E"
 ATTENTION_COLORS = "magma"
+SIGNED_COLORS = "PuOr"  # brown below zero, violet above; distinct for colour-blind readers
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -67,6 +69,35 @@ def show(axis: Axes, picture: Any, title: str = "", **options: Any) -> None:
         spine.set_visible(False)
     if title:
         axis.set_title(title, fontsize=12)
+
+
+def show_over(
+    axis: Axes, image: Tensor, attention: Tensor, low: float, high: float, *, overlay: float = 0.6
+) -> AxesImage:
+    """Draw a map (h, w) over the grey image, uint8 (3, R, R), that it belongs to.
+
+    Args:
+        axis: where.
+        image: below the map.
+        attention: the map.
+        low: value of the darkest colour.
+        high: value of the brightest one.
+        overlay: strength of the map over the image, 0 to 1.
+
+    Returns:
+        The drawn map, for a colour bar.
+    """
+    side = image.shape[-1]
+    show(axis, image.float().mean(dim=0).numpy(), cmap="gray", vmin=0, vmax=255)
+    return axis.imshow(
+        attention.detach().float().cpu().numpy(),
+        cmap=ATTENTION_COLORS,
+        vmin=low,
+        vmax=high,
+        alpha=overlay,
+        extent=(-0.5, side - 0.5, side - 0.5, -0.5),
+        interpolation="nearest",
+    )
 
 
 def label_row(axis: Axes, text: str) -> None:

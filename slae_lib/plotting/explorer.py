@@ -13,14 +13,14 @@ from slae_lib.plotting.base import (
     BLUE,
     GREY,
     ORANGE,
-    PURPLE,
+    SIGNED_COLORS,
     label_row,
     new_figure,
     show,
+    show_over,
     to_pixels,
 )
 
-SIGNED_COLORS = "PuOr"  # brown below zero, violet above; distinct for colour-blind readers
 _WIDTH, _HEIGHT = 9.6, 3.4  # inches of a view
 
 
@@ -107,21 +107,6 @@ def _place_map(
     page.text(bar[1] + 0.05, 0.185, f"{high:.2f}", ha="left", **text)
 
 
-def _over(axis: Axes, image: Tensor, attention: Tensor, low: float, high: float) -> None:
-    """Draw a map (h, w) over the grey image (3, R, R) that it belongs to."""
-    side = image.shape[-1]
-    show(axis, image.float().mean(dim=0).numpy(), cmap="gray", vmin=0, vmax=255)
-    axis.imshow(
-        attention.detach().float().cpu().numpy(),
-        cmap=ATTENTION_COLORS,
-        vmin=low,
-        vmax=high,
-        alpha=0.6,
-        extent=(-0.5, side - 0.5, side - 0.5, -0.5),
-        interpolation="nearest",
-    )
-
-
 def _gate_bars(axis: Axes, gates: Tensor, plain: Tensor | None) -> None:
     """Draw gates (C,) sorted; with ``plain`` ones, those are the bars and ``gates`` the dots."""
     bars = (gates if plain is None else plain).detach().cpu()
@@ -142,31 +127,6 @@ def _gate_bars(axis: Axes, gates: Tensor, plain: Tensor | None) -> None:
     axis.set_xlabel(f"{len(bars)} channels, sorted", fontsize=9)
     axis.tick_params(labelsize=8)
     axis.spines[["top", "right"]].set_visible(False)
-
-
-def gates_figure(sle: Tensor, slae: Tensor, *, title: str) -> Figure:
-    """Draw the gates that a link makes without and with its attention, and their difference.
-
-    Args:
-        sle: (C,) in (0, 1), with attention 1 everywhere, which is what SLE does.
-        slae: (C,), with the link's own attention.
-        title: above the figure.
-    """
-    figure = new_figure(9.6, 3.4)
-    left, right = figure.subplots(1, 2)
-    _gate_bars(left, slae, sle)
-    left.set_title("Gates, sorted", fontsize=10)
-    left.legend(("SLAE", "SLE"), fontsize=8, frameon=False, loc="upper right")
-    order = sle.argsort(descending=True)
-    right.bar(np.arange(len(sle)), (slae - sle)[order].numpy(), color=PURPLE, width=1)
-    right.axhline(0, color=GREY, linewidth=0.8)
-    right.set_title("SLAE minus SLE, in the same order", fontsize=10)
-    right.set_xticks([])
-    right.set_xlabel(f"{len(sle)} channels", fontsize=9)
-    right.tick_params(labelsize=8)
-    right.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(title, fontsize=11)
-    return figure
 
 
 def attention_steps_figure(low: Tensor, attention: Tensor, *, title: str) -> Figure:
@@ -217,7 +177,7 @@ def series_figure(
     for row, (name, maps) in enumerate(attention.items(), start=1):
         low, high = float(maps.min()), float(maps.max())
         for column in range(count):
-            _over(axes[row][column], images[column], maps[column, 0], low, high)
+            show_over(axes[row][column], images[column], maps[column, 0], low, high)
         label = f"link {name.replace('->', ' → ')}\n{low:.2f} to {high:.2f}"
         label_row(axes[row][0], label)
     figure.suptitle(title, fontsize=11)

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from slae_lib.plotting.base import (
-    ATTENTION_COLORS,
     BLUE,
     GREEN,
     GREY,
@@ -22,6 +21,7 @@ from slae_lib.plotting.base import (
     new_figure,
     sheet,
     show,
+    show_over,
     to_pixels,
 )
 
@@ -264,18 +264,7 @@ def _draw_maps(part: Any, attention: Mapping[str, Tensor], images: Tensor, title
     for row, (name, maps) in enumerate(attention.items()):
         low, high = float(maps.min()), float(maps.max())
         for column, image in enumerate(images):
-            side = image.shape[-1]
-            axis = axes[row][column]
-            show(axis, image.float().mean(dim=0).numpy(), cmap="gray", vmin=0, vmax=255)
-            axis.imshow(
-                maps[column, 0].numpy(),
-                cmap=ATTENTION_COLORS,
-                vmin=low,
-                vmax=high,
-                alpha=0.6,
-                extent=(-0.5, side - 0.5, side - 0.5, -0.5),
-                interpolation="nearest",
-            )
+            show_over(axes[row][column], image, maps[column, 0], low, high)
         label_row(axes[row][0], f"{name.replace('->', ' → ')}\n{low:.2f} to {high:.2f}")
         axes[row][0].yaxis.label.set_fontsize(8)
     part.suptitle(title, fontsize=10)

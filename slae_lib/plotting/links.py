@@ -7,13 +7,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from slae_lib.plotting.attention import SIGNED_COLORS, maps_figure
+from slae_lib.plotting.attention import maps_figure
 from slae_lib.plotting.base import (
     BLUE,
     GREEN,
     GREY,
     ORANGE,
     PURPLE,
+    SIGNED_COLORS,
     credit,
     new_figure,
     show,

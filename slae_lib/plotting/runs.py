@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from slae_lib.plotting.base import (
-    ATTENTION_COLORS,
     BLUE,
     GREEN,
     GREY,
@@ -20,6 +19,7 @@ from slae_lib.plotting.base import (
     new_figure,
     sheet,
     show,
+    show_over,
     to_pixels,
 )
 
@@ -78,19 +78,8 @@ def attention_figure(
         low, high = float(maps[:count].min()), float(maps[:count].max())
         drawn = None
         for column in range(count):
-            axis = axes[row][column]
-            grey = images[column].float().mean(dim=0)
-            show(axis, grey.numpy(), cmap="gray", vmin=0, vmax=255)
-            side = images.shape[-1]
-            drawn = axis.imshow(
-                maps[column, 0].numpy(),
-                cmap=ATTENTION_COLORS,
-                vmin=low,
-                vmax=high,
-                alpha=0.65,
-                extent=(-0.5, side - 0.5, side - 0.5, -0.5),
-                interpolation="nearest",
-            )
+            image, shown = images[column], maps[column, 0]
+            drawn = show_over(axes[row][column], image, shown, low, high, overlay=0.65)
         size = f"{maps.shape[-2]}x{maps.shape[-1]}"
         label_row(axes[row][0], f"link {name.replace('->', ' → ')}\nmap {size}")
         assert drawn is not None
