@@ -5,10 +5,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.patches import FancyBboxPatch
 
 from slae_lib.lessons import Lesson
-from slae_lib.plotting.base import BLUE, GREY
+from slae_lib.plotting.base import BLUE
+from slae_lib.plotting.diagram import arrow
 
 _WIDTH, _HEIGHT = 0.84, 0.66  # of a box; columns are 1 apart
 _SPREAD = 0.84  # between boxes in one column
@@ -34,18 +35,7 @@ def reading_order_figure(lessons: Sequence[Lesson], *, here: int | None = None) 
         x, y = places[lesson.number]
         for number in lesson.prerequisites:
             from_x, from_y = places[number]
-            axis.add_patch(
-                FancyArrowPatch(
-                    (from_x + _WIDTH / 2, from_y),
-                    (x - _WIDTH / 2, y),
-                    arrowstyle="-|>",
-                    mutation_scale=9,
-                    color=GREY,
-                    linewidth=1.1,
-                    shrinkA=0,
-                    shrinkB=0,
-                )
-            )
+            arrow(axis, (from_x + _WIDTH / 2, from_y), (x - _WIDTH / 2, y))
         is_here = lesson.number == here
         face = BLUE if is_here else _PALE if lesson.number in before else "white"
         axis.add_patch(

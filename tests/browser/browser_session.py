@@ -143,8 +143,12 @@ def until(true: Callable[[], bool], found: Callable[[], Any], seconds: float = 1
 
 
 @contextmanager
-def browser() -> Iterator[Any]:
-    """A page of a real browser; the test is skipped where there is none."""
+def browser(sharpness: float = 1) -> Iterator[Any]:
+    """A page of a real browser; the test is skipped where there is none.
+
+    Args:
+        sharpness: pixels of a screenshot for one of the page.
+    """
     browser_file = find_browser()
     if browser_file is None:
         pytest.skip("no Chrome or Chromium was found; tests/browser/install_browser.sh gets one")
@@ -152,7 +156,9 @@ def browser() -> Iterator[Any]:
         opened = playwright.chromium.launch(
             executable_path=browser_file, args=["--no-sandbox", "--disable-dev-shm-usage"]
         )
-        page = opened.new_page(viewport={"width": 1280, "height": 1000})
+        page = opened.new_page(
+            viewport={"width": 1280, "height": 1000}, device_scale_factor=sharpness
+        )
         page.set_default_timeout(15_000)
         page.add_init_script(STOPWATCH)
         page.route(

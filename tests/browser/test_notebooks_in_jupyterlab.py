@@ -13,6 +13,7 @@ import nbformat
 import pytest
 from browser_lab import Lab, lab
 from browser_session import browser, sync_api
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 from notebook_lint import NOTEBOOKS
 
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
@@ -62,6 +63,27 @@ def test_a_reader_sees_all_of_it(opened: tuple[Any, Lab], path: Path) -> None:
     assert page.evaluate(TOO_WIDE) == []
     page.remove_listener("console", note)
     assert console == []
+
+
+def test_what_is_cut_off_or_broken_is_found(opened: tuple[Any, Lab]) -> None:
+    page, running = opened
+    outputs = [
+        new_output("display_data", {"image/png": "AAAA", "text/plain": "no picture at all"}),
+        new_output(
+            "display_data",
+            {"text/html": f"<table><tr>{'<td>a_wide_cell</td>' * 60}</tr></table>"},
+        ),
+    ]
+    wide = f"# {'a_long_comment_' * 20}"
+    cells = [new_code_cell(wide), new_code_cell("1", outputs=outputs, execution_count=1)]
+    nbformat.write(new_notebook(cells=cells), running.folder / "ugly.ipynb")
+    page.goto(running.url("ugly.ipynb"))
+    page.get_by_text("a_wide_cell").first.wait_for(timeout=30_000)
+    sync_api.expect(page.locator(".cm-scroller")).to_have_count(2)
+    found = page.evaluate(TOO_WIDE)
+    assert any("a_long_comment" in part for part in found), found
+    assert any("a_wide_cell" in part for part in found), found
+    assert page.evaluate(BROKEN) == ["data:image/png;base64,AAAA"]
 
 
 def shoot(page: Any, name: str) -> None:
