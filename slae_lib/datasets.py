@@ -43,8 +43,8 @@ class ImageSet:
         names: one per picture, sorted: relative paths with ``/``, or Unicode code points.
         fingerprint: SHA-256 (hex) over names and contents; the same at every resolution.
         attribution: the line to show wherever the pictures are; None for a user's folder.
-        images: (N, 3, R, R) uint8, or None if the pictures stay on the disk.
-        folder: where they are then.
+        images: (N, 3, R, R) uint8, or None if the pictures stay in ``folder``.
+        folder: where their files are, with the whole path; None for the built-in set.
     """
 
     name: str
@@ -57,6 +57,14 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def reference(self) -> str:
+        """What `load_images` finds the set by later, from whatever folder: its name or its path."""
+        known = DATA_SETS.get(self.name)
+        if self.folder is None or (known and self.folder == known.folder.resolve()):
+            return self.name
+        return str(self.folder)
 
     @property
     def in_memory(self) -> bool:

@@ -1,4 +1,5 @@
 import pickle
+import shutil
 import warnings
 from pathlib import Path
 
@@ -374,6 +375,23 @@ def test_a_fetched_set_is_loaded_from_the_cache(folder, cache):
     images = load_images("100-shot-obama", 64)
     assert images.name == "100-shot-obama"
     assert len(images) == 5
+
+
+def test_a_set_is_found_again_from_another_folder(folder, cache, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    (cache / "datasets").mkdir()
+    shutil.copytree(folder, cache / "datasets" / "100-shot-obama")
+    folder.rename("100-shot-panda")  # a folder that has the name of a registered set
+    for data, reference in [
+        ("openmoji-faces", "openmoji-faces"),
+        ("100-shot-obama", "100-shot-obama"),
+        ("./100-shot-panda", str(folder.parent.resolve() / "100-shot-panda")),
+    ]:
+        images = load_images(data, 64)
+        assert images.reference == reference
+        with monkeypatch.context() as elsewhere:
+            elsewhere.chdir(cache)
+            assert load_images(images.reference, 64).fingerprint == images.fingerprint
 
 
 def test_a_name_wins_over_a_folder_and_the_folder_can_still_be_meant(folder, monkeypatch):

@@ -182,7 +182,7 @@ class _Trial:
         info = RunInfo(
             model=self.model,
             train=self.config,
-            data=self._data,
+            data=self.images.reference,
             data_fingerprint=self.images.fingerprint,
             versions=versions(),
         )
@@ -194,12 +194,6 @@ class _Trial:
             raise LabError(
                 f"{self.run} holds a run with other settings or other data; give another --out."
             )
-
-    @property
-    def _data(self) -> str:
-        if self.images.folder is None:
-            return self.ablation.data
-        return str(Path(self.ablation.data).expanduser().resolve())
 
     def _train(self) -> list[Path]:
         """Train to the end and return the checkpoints to measure."""

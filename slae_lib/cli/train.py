@@ -88,7 +88,7 @@ def train(
         RunInfo(
             model=model,
             train=config,
-            data=data if images.folder is None else str(Path(data).expanduser().resolve()),
+            data=images.reference,
             data_fingerprint=images.fingerprint,
             versions=versions(),
         ).save(run)
