@@ -176,9 +176,13 @@ def test_real_photographs_train_with_their_metadata(photos: Path, tmp_path: Path
 
 
 def test_data_list_and_show(tmp_path: Path) -> None:
-    listed = slae("data", "list").stdout
-    assert "openmoji-faces" in listed
-    assert "100-shot-panda" in listed
+    listed = [line.split(None, 3) for line in slae("data", "list").stdout.splitlines() if line]
+    (faces,) = (line for line in listed if line[0] == "openmoji-faces")
+    assert faces[1:3] == ["95", "yes"]
+    assert faces[3].startswith("CC BY-SA 4.0  ")
+    (pandas,) = (line for line in listed if line[0] == "100-shot-panda")
+    assert pandas[1] == "100"
+    assert pandas[3].startswith("unstated")
     shown = slae("data", "show", "openmoji-faces", "--out", tmp_path / "sheet.png")
     assert "95, at 64 px" in shown.stdout
     assert "CC BY-SA 4.0" in shown.stdout

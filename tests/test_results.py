@@ -2,15 +2,21 @@
 
 import json
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
 
+from slae_lib.ablation.results import AblationResults, compare
 from slae_lib.config import ModelConfig
 from slae_lib.cost import MODELS, count
 from slae_lib.models import model_from_dict, model_to_dict
 
 RESULTS = Path(__file__).parents[1] / "figures" / "results"
+
+
+def prose() -> str:
+    return " ".join((RESULTS / "README.md").read_text(encoding="utf-8").split())
 
 
 def load(name: str) -> dict[str, Any]:
@@ -64,3 +70,59 @@ def test_the_pairs_are_those_of_the_numbers() -> None:
         )
         assert any(line.startswith(expected) for line in page), expected
         assert pair["times"]["ratio"] < 1.03  # "almost no cost"
+
+
+def in_words(value: float) -> str:
+    return f"{abs(value):.0f} {'lower' if value < 0 else 'higher'}"
+
+
+def test_what_the_page_says_of_the_ablation_is_in_its_numbers() -> None:
+    results = AblationResults.load(RESULTS / "ablation_openmoji-faces.json")
+    page = prose()
+    means = {name: fmean(results.final(name, "fid").values()) for name in results.systems}
+    assert f"FastGAN has the lowest mean FID ({means['fastgan']:.1f}), with metadata" in page
+    assert min(means, key=means.__getitem__) == "fastgan"
+    assert (
+        f"with metadata {means['metadata']:.1f}, with SLAE {means['slae']:.1f}, "
+        f"with both {means['slae-metadata']:.1f}."
+    ) in page
+
+    against = [compare(results, name, "fastgan") for name in ("metadata", "slae", "slae-metadata")]
+    assert {found.verdict for found in against} == {"not decided"}
+    reaches = [(found.interval.high - found.interval.low) / 2 for found in against]
+    assert f"from {min(reaches):.0f} to {max(reaches):.0f} points to either side" in page
+    for name in ("metadata", "slae", "slae-metadata"):
+        assert compare(results, name, "fastgan", "kid").verdict == "not decided"
+
+    def lower(name: str) -> str:
+        found = compare(results, name, "stylegan2")
+        assert found.verdict == "better"
+        low, high = -found.interval.high, -found.interval.low
+        return f"{-found.difference:.0f} {low:.0f} {high:.0f}"
+
+    first, second, third = map(lower, ("fastgan", "metadata", "slae"))
+    said = "FID is lower by {} points for FastGAN (interval {} to {})".format(*first.split())
+    assert said in page
+    assert "by {} with metadata ({} to {})".format(*second.split()) in page
+    assert "by {} with SLAE ({} to {})".format(*third.split()) in page
+    both = compare(results, "slae-metadata", "stylegan2")
+    assert both.verdict == "not decided"
+    assert (
+        f"with both by {-both.difference:.0f}, in an interval from {in_words(both.interval.low)} "
+        f"to {in_words(both.interval.high)}"
+    ) in page
+
+
+def test_what_the_page_says_of_stylegan2s_cost_is_in_its_numbers() -> None:
+    models = {(model["model"], model["resolution"]): model for model in load("cost.json")["models"]}
+
+    def ratio(measure: str, resolution: int) -> float:
+        ours, theirs = (models[name, resolution][measure] for name in ("fastgan", "stylegan2"))
+        return theirs / ours
+
+    page = prose()
+    assert "StyleGAN2 needs nearly five times FastGAN's multiplications" in page
+    assert all(4.5 < ratio("macs", resolution) < 5 for resolution in (256, 1024))
+    assert "took five times as long at 256 px and eleven times at 1024" in page
+    assert round(ratio("iteration_seconds", 256)) == 5
+    assert round(ratio("iteration_seconds", 1024)) == 11

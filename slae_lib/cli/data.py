@@ -1,5 +1,6 @@
 """``slae data``."""
 
+import re
 from pathlib import Path
 
 import click
@@ -17,10 +18,11 @@ def data_list() -> None:
     """List the data sets that the lab knows by name."""
     from slae_lib.datasets import DATA_SETS
 
-    click.echo(f"{'name':<26} {'images':>6}  {'here':<5} title")
+    click.echo(f"{'name':<25} {'images':>6}  {'here':<4}  {'licence':<25}  title")
     for name, info in DATA_SETS.items():
         here = "yes" if info.builtin or info.folder.is_dir() else "no"
-        click.echo(f"{name:<26} {info.images or '?':>6}  {here:<5} {info.title}")
+        licence = re.split("[,;]", info.licence)[0]  # `slae data show` has the rest
+        click.echo(f"{name:<25} {info.images or '?':>6}  {here:<4}  {licence:<25}  {info.title}")
     click.echo("\nAny folder of pictures can be used as well: --data FOLDER")
 
 
