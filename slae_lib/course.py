@@ -8,6 +8,7 @@ from importlib import metadata
 import torch
 from matplotlib.figure import Figure
 
+from slae_lib.device import in_words, pick_device
 from slae_lib.lessons import LESSONS, Lesson, lesson
 from slae_lib.plotting.course import reading_order_figure
 
@@ -61,7 +62,7 @@ def set_up(name: str, *, version: str) -> torch.device:
     """
     here = lesson(name)
     installed = metadata.version("slae-lib")
-    device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    device = pick_device()
     torch.manual_seed(0)
     print(f"SLAE Lab {installed}, PyTorch {torch.__version__}")
     print(f"Device: {in_words(device)}")
@@ -72,17 +73,6 @@ def set_up(name: str, *, version: str) -> torch.device:
         )
     show(reading_order_figure(LESSONS, here=here.number), place_in_words(here))
     return device
-
-
-def in_words(device: torch.device) -> str:
-    """Say what a device is, such as ``CPU (2 threads)``."""
-    if device.type == "cpu":
-        threads = torch.get_num_threads()
-        return f"CPU ({threads} thread{'s' if threads > 1 else ''})"
-    if device.type == "cuda":
-        memory = torch.cuda.get_device_properties(device).total_memory / 2**30
-        return f"{torch.cuda.get_device_name(device)} ({memory:.0f} GiB)"
-    return {"mps": "Apple GPU", "xpu": "Intel GPU"}.get(device.type, device.type)
 
 
 def place_in_words(here: Lesson) -> str:

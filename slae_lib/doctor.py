@@ -69,12 +69,13 @@ def _torch() -> Iterator[str]:
         yield f"[FAIL] torch and torchvision do not fit together ({reason}); install both anew."
         return
     yield "[OK]   torch and torchvision work together"
-    if torch.cuda.is_available():
-        properties = torch.cuda.get_device_properties(0)
-        memory = properties.total_memory / 2**30
-        yield f"[OK]   accelerator: {properties.name}, {memory:.0f} GiB; try --preset paper-256"
-    elif torch.backends.mps.is_available():
-        yield "[OK]   accelerator: Apple GPU (mps)"
+    from slae_lib.device import in_words, pick_device
+
+    device = pick_device()
+    if device.type == "cuda":
+        yield f"[OK]   accelerator: {in_words(device)}; try --preset paper-256"
+    elif device.type != "cpu":
+        yield f"[OK]   accelerator: {in_words(device)}"
     else:
         yield "[--]   no accelerator; --preset cpu-demo needs none"
 

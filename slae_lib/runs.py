@@ -11,7 +11,6 @@ generator.safetensors  the averaged generator, when training is finished
 import csv
 import json
 import math
-import os
 import platform
 import shutil
 from dataclasses import dataclass, field
@@ -51,21 +50,6 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         "torch": str(torch.__version__),
     }
-
-
-def hardware(device: str = "auto") -> str:
-    """Say on what a result was computed: the accelerator, or the number of CPU cores.
-
-    Args:
-        device: ``"auto"`` or ``"cpu"``.
-    """
-    if device == "auto" and torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    accelerator = torch.accelerator.current_accelerator(check_available=True)
-    if device == "auto" and accelerator is not None:
-        return accelerator.type
-    threads = torch.get_num_threads()
-    return f"{os.cpu_count()} CPU cores, {threads} thread{'s' if threads > 1 else ''}"
 
 
 @dataclass(frozen=True)

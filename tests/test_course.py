@@ -15,7 +15,8 @@ from matplotlib.patches import FancyBboxPatch
 from PIL import Image
 
 from slae_lib import course
-from slae_lib.course import compact_png, in_words, place_in_words, set_up
+from slae_lib.course import compact_png, place_in_words, set_up
+from slae_lib.device import in_words
 from slae_lib.lessons import LESSONS
 from slae_lib.plotting.course import reading_order_figure
 
@@ -69,11 +70,6 @@ def test_the_set_up_tells_the_device_and_repeats_itself(
     assert "You are here: 02" in told  # the picture, where no picture can be shown
     set_up("02_spatial_attention", version="0.0.1")
     assert torch.equal(torch.randn(3), first)
-
-
-def test_devices_have_names() -> None:
-    assert in_words(torch.device("cpu")).startswith("CPU (")
-    assert in_words(torch.device("mps")) == "Apple GPU"
 
 
 def test_a_shown_figure_carries_its_description() -> None:

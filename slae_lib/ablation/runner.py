@@ -16,17 +16,17 @@ from slae_lib.checkpoint import list_checkpoints, load_averaged_generator, load_
 from slae_lib.config import TrainConfig
 from slae_lib.cost import count
 from slae_lib.datasets import ImageSet, load_images, to_float
+from slae_lib.device import hardware, pick_device
 from slae_lib.diversity import diversity
 from slae_lib.errors import LabError, UsageError
 from slae_lib.evaluation.fid import InceptionFeatures
 from slae_lib.evaluation.frechet import frechet_distance
 from slae_lib.evaluation.kid import kernel_distance
-from slae_lib.evaluation.sources import pick_device
 from slae_lib.files import atomic_write
 from slae_lib.metadata import MetadataBank
 from slae_lib.metadata_store import bank_for
 from slae_lib.models import AnyConfig
-from slae_lib.runs import RunInfo, hardware, prepare_folder, versions
+from slae_lib.runs import RunInfo, prepare_folder, versions
 from slae_lib.sampling import GeneratedImages
 from slae_lib.training import train
 
@@ -246,6 +246,6 @@ def _facts(
         "resolution": images.resolution,
         "preset": ablation.preset,
         "generated_images": ablation.count,
-        "hardware": hardware("cpu" if device.type == "cpu" else "auto"),
+        "hardware": hardware(device),
         "versions": versions(),
     }

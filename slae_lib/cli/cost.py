@@ -78,8 +78,9 @@ def cost(
     """Show what models cost: parameters, multiplications, time, memory (the paper's table 1)."""
     from slae_lib.cost import MODELS, count, measure, paired_step_time
     from slae_lib.cost_table import Pair, Row, format_pairs, format_table
+    from slae_lib.device import hardware, pick_device
     from slae_lib.files import atomic_write
-    from slae_lib.runs import hardware, versions
+    from slae_lib.runs import versions
 
     rows, compared = [], []
     for resolution in resolutions:
@@ -120,7 +121,7 @@ def cost(
             values = {
                 "format": "slae-lab-cost-1",
                 "command": shlex.join(["slae", *sys.argv[1:]]),
-                "hardware": hardware(device),
+                "hardware": hardware(pick_device(device)),
                 "versions": versions(),
                 "models": [row.to_dict() for row in rows],
                 "pairs": [pair.to_dict() for pair in compared],

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from slae_lib.datasets import ImageSet, load_images
+from slae_lib.device import pick_device
 from slae_lib.evaluation.backtracking import (
     DistanceKind,
     Search,
@@ -27,7 +28,6 @@ from slae_lib.evaluation.report import Report
 from slae_lib.evaluation.sources import (
     FolderImages,
     generator_file,
-    pick_device,
     training_images,
 )
 from slae_lib.files import atomic_write

@@ -140,15 +140,6 @@ def training_images(file: Path, resolution: int, data: str | None = None) -> Ima
     return images
 
 
-def pick_device(device: str = "auto") -> torch.device:
-    """Return the accelerator if there is one and ``device`` is ``"auto"``, or else the CPU."""
-    if device == "auto" and torch.accelerator.is_available():
-        accelerator = torch.accelerator.current_accelerator()
-        if accelerator is not None:
-            return accelerator
-    return torch.device("cpu")
-
-
 def batches(
     images: Images, batch_size: int, text: str, progress: bool = True
 ) -> Iterator[tuple[Tensor, Tensor]]:
