@@ -80,7 +80,7 @@ def place_in_words(here: Lesson) -> str:
 
     def listed(numbers: list[int]) -> str:
         names = [f"{number:02} {LESSONS[number].title}" for number in numbers]
-        return " and ".join(names) if names else "nothing"
+        return " and ".join(names) if names else "no other lesson"
 
     after = [other.number for other in LESSONS if here.number in other.prerequisites]
     return (

@@ -44,7 +44,7 @@ def test_the_address_of_the_repository_stands_once() -> None:
 def test_a_place_in_the_course_is_told_in_words() -> None:
     told = place_in_words(LESSONS[8])
     assert "06 Metadata from VGG-16 and 07 Losses. It leads to: 09" in told
-    assert "It needs: nothing." in place_in_words(LESSONS[0])
+    assert "It needs: no other lesson." in place_in_words(LESSONS[0])
 
 
 def test_the_map_draws_every_lesson_and_marks_the_place() -> None:

@@ -1,64 +1,47 @@
-"""What lesson 09 does where there is a GPU, tried where there is none.
+"""What lesson 09 does where there is a GPU, tried on whatever device is there.
 
 Its own cells run, with `WITH_GPU` set: the pictures come from a stand-in for the download, and the
-command that the lesson starts is made small and sent to the CPU. What a GPU alone can show, speed
-and half precision, is not tried here.
+preset is a small one. What a GPU alone can show, speed and half precision, is not tried here.
 """
 
-import shlex
-import subprocess
-import sys
+import os
+import signal
+import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
-import torch
-from IPython.core.inputtransformer2 import TransformerManager
 from notebook_lint import NOTEBOOKS
 from PIL import Image
 
 from slae_lib import fetch
+from slae_lib.checkpoint import list_checkpoints
 from slae_lib.datasets import DATA_SETS, load_images
-from slae_lib.runs import RunInfo
+from slae_lib.device import pick_device
+from slae_lib.presets import PRESETS
+from slae_lib.runs import RunInfo, read_metrics
 
 CELLS = [
     cell.source
     for cell in nbformat.read(NOTEBOOKS / "09_full_training.ipynb", as_version=4).cells
     if cell.cell_type == "code"
 ]
-SMALL = (
-    "--device cpu --precision no --resolution 64 --width 8 --noise-dim 16 --batch-size 4 "
-    "--reconstruction l1 --samples 4 --sample-every 2 --log-every 1 --checkpoint-every 2"
-)
+ITERATIONS = 30
 
 
-@dataclass
-class Shell:
-    """Stands for IPython where a cell begins a line with ``!``, and for the one who stops it."""
-
-    names: dict[str, object]
-    more: str = ""  # options added to the command
-    commands: list[str] = field(default_factory=list)
-
-    def system(self, command: str) -> None:
-        command = command.format(**self.names)
-        self.commands.append(command.removeprefix(f"{sys.executable} -m slae_lib "))
-        subprocess.run(shlex.split(f"{command} {self.more}"), check=True)
-
-
-def cell(words: str) -> Callable[[dict[str, object]], None]:
+def cell(words: str) -> Callable[[dict[str, Any]], None]:
     """Return the one code cell of the lesson that holds these words, ready to run."""
     (source,) = [source for source in CELLS if words in source]
-    code = compile(TransformerManager().transform_cell(source), words, "exec")
+    code = compile(source, words, "exec")
     return lambda names: exec(code, names)
 
 
 @pytest.fixture
-def lesson(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, random_vgg: None
-) -> tuple[dict[str, object], Shell]:
+def lesson(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, random_vgg: None) -> dict[str, Any]:
     """The names that the lesson has where its section 7 begins, on a computer with a GPU."""
     monkeypatch.setenv("SLAE_CACHE", str(tmp_path / "cache"))
     (tmp_path / "notebooks").mkdir()
@@ -68,47 +51,66 @@ def lesson(
         folder = DATA_SETS[name].folder
         folder.mkdir(parents=True, exist_ok=True)
         for hue in range(6):
-            Image.new("HSV", (64, 64), (40 * hue, 200, 200)).convert("RGB").save(
-                folder / f"{hue}.png"
-            )
+            colour = Image.new("HSV", (64, 64), (40 * hue, 200, 200)).convert("RGB")
+            colour.save(folder / f"{hue}.png")
         return folder
 
     monkeypatch.setattr(fetch, "fetch", bring)
-    names: dict[str, object] = {
-        "device": torch.device("cpu"),
-        "show": lambda figure, alt: shown.append(figure),
+    smoke, large = PRESETS["cpu-smoke"], PRESETS["colab-t4"]
+    train = replace(smoke.train, iterations=ITERATIONS, batch_size=4, log_every=1, sample_every=10)
+    monkeypatch.setitem(PRESETS, "colab-t4", replace(large, model=smoke.model, train=train))
+
+    figures: list[object] = []
+    names: dict[str, Any] = {
+        "device": pick_device(),
+        "show": lambda figure, alt: figures.append(figure),
+        "figures": figures,
     }
-    shown: list[object] = names.setdefault("shown", [])  # type: ignore[assignment]
-    shell = Shell(names)
-    names["get_ipython"] = lambda: shell
     cell("WITH_GPU = device.type")(names)
     cell("USE_DRIVE = False")(names)
     names["WITH_GPU"] = True
     names["faces"] = load_images("openmoji-faces", 64)
-    return names, shell
+    return names
 
 
-def test_with_a_gpu_the_lesson_trains_and_goes_on(
-    lesson: tuple[dict[str, object], Shell],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+def press_stop_when(reached: Callable[[], bool]) -> threading.Thread:
+    """Interrupt this process as a notebook's stop button does, as soon as ``reached``."""
+
+    def watch() -> None:
+        while not reached():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there a process cannot interrupt itself")
+def test_with_a_gpu_the_lesson_trains_stops_and_goes_on(
+    lesson: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    names, shell = lesson
     section_7 = cell('fetch("100-shot-obama")')
     run = tmp_path / "runs" / "obama"
+    metrics = run / "metrics.csv"
 
-    shell.more = f"{SMALL} --iterations 4"
-    section_7(names)
-    assert "4 of 4 iterations" in capsys.readouterr().out
+    button = press_stop_when(lambda: metrics.is_file() and metrics.read_text().count("\n") > 1)
+    section_7(lesson)
+    button.join()
+    said = capsys.readouterr().out
+    assert "Stopped, with a checkpoint." in said
+    reached = int(read_metrics(metrics)[-1]["iteration"] or 0)
+    assert 0 < reached < ITERATIONS
+    assert f"{reached} of {ITERATIONS} iterations" in said
+    assert len(list_checkpoints(run / "checkpoints")) == 1
     assert RunInfo.load(run).data == "100-shot-obama"
-    assert len(names["shown"]) == 2  # the log, and samples
 
-    shell.more = "--iterations 6"
-    section_7(names)
-    assert "6 of 6 iterations" in capsys.readouterr().out
-    assert len(names["shown"]) == 4
+    section_7(lesson)
+    said = capsys.readouterr().out
+    assert f"Going on at iteration {reached} of {ITERATIONS}." in said
+    assert f"{ITERATIONS} of {ITERATIONS} iterations" in said
+    assert (run / "generator.safetensors").is_file()
 
-    first, second = map(str.split, shell.commands)
-    assert first[:5] == "train --preset colab-t4 --data 100-shot-obama".split()
-    assert second[:2] == ["train", "--resume"]
-    assert Path(second[2]).resolve() == run
+    section_7(lesson)
+    assert "This run is finished." in capsys.readouterr().out
+    assert len(lesson["figures"]) >= 5  # the log each time, and samples where there are some
