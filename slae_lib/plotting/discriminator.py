@@ -225,7 +225,7 @@ def receptive_fields_figure(
     bar = figure.colorbar(drawn, ax=list(axes), shrink=0.75, pad=0.01, aspect=14)
     if bar.solids is not None:
         bar.solids.set_alpha(1)
-    bar.set_ticks([0, 0.25, 1], labels=["none", "a quarter", "most"])
+    bar.set_ticks([0, 0.25, 1], labels=["none", "1/4", "most"])
     bar.ax.tick_params(labelsize=8)
     credit(figure, attribution)
     return figure
