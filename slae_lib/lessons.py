@@ -51,10 +51,10 @@ LESSONS = (
         9, "full_training", "Full training on a GPU", "nothing: the real run, resumed", 60, (8,)
     ),
     Lesson(
-        10, "evaluation", "Evaluation", "the Fréchet distance, back-tracking, novelty", 50, (8,)
+        10, "evaluation", "Evaluation", "the Fréchet distance, back-tracking, novelty", 60, (8,)
     ),
     Lesson(
-        11, "ablation_and_cost", "Ablation and cost", "a fair comparison of four models", 45, (10,)
+        11, "ablation_and_cost", "Ablation and cost", "a fair comparison of four models", 55, (10,)
     ),
     Lesson(12, "attention_explorer", "Attention explorer", "nothing: move, and look", 25, (8,)),
 )
