@@ -56,7 +56,7 @@ LESSONS = (
     Lesson(
         11, "ablation_and_cost", "Ablation and cost", "a fair comparison of four models", 55, (10,)
     ),
-    Lesson(12, "attention_explorer", "Attention explorer", "nothing: move, and look", 25, (8,)),
+    Lesson(12, "attention_explorer", "Attention explorer", "nothing: move, and look", 35, (8,)),
 )
 """The course in reading order. Figures, notebooks, README and tests all take it from here."""
 

@@ -236,7 +236,7 @@ def _draw_losses(axis: Axes, rows: Sequence[Mapping[str, Any]], blind: float) ->
             axis.plot(x, values, style, marker=marker, color=color, label=column, linewidth=1.4)
     axis.axhline(blind, color=GREY, linewidth=1, linestyle=":", label="blind discriminator")
     low, high = axis.get_ylim()
-    axis.set_ylim(low, high + 0.45 * (high - low))
+    axis.set_ylim(low, high + 0.8 * (high - low))  # room for two lines of the legend
     axis.legend(fontsize=8, frameon=False, loc="upper right", ncols=2)
     _finish(axis, "Losses")
 
