@@ -1,0 +1,124 @@
+"""The checks of the exercises refuse what students get wrong, and say why.
+
+That the right answers pass is seen by nbval, and that untouched dots do not, in test_notebooks.
+"""
+
+import copy
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+import torch
+from nbformat import NotebookNode
+from notebook_lint import HIDDEN, NOTEBOOKS, SOLUTION, grader, is_check, is_solution
+
+from slae_lib.device import pick_device
+
+WRONG: dict[str, dict[str, dict[str, list[str]]]] = tomllib.loads(
+    Path(__file__).with_name("wrong_answers.toml").read_text(encoding="utf-8")
+)
+LEAST = 40  # characters of a message that says what to do
+
+Names = dict[str, Any]
+
+
+def notebook(lesson: str) -> list[NotebookNode]:
+    """Return the code cells of a lesson, without the set-up."""
+    (path,) = NOTEBOOKS.glob(f"{lesson}_*.ipynb")
+    cells = nbformat.read(path, as_version=4).cells
+    return [cell for cell in cells if cell.cell_type == "code"][1:]
+
+
+def answered(source: str, change: list[str]) -> str:
+    """Return a solution's cell as the student leaves it."""
+    if len(change) == 2:
+        old, new = change
+        assert old in source, f"the solution no longer holds {old!r}"
+        return source.replace(old, new)
+    start = source.index("\n", source.rindex(SOLUTION[0])) + 1
+    end = source.rindex("\n", 0, source.rindex(SOLUTION[1])) + 1
+    return source[:start] + change[0] + "\n" + source[end:]
+
+
+def run(sources: list[str], names: Names) -> None:
+    for source in sources:
+        exec(compile(source, "cell", "exec"), names)
+
+
+def apart(names: Names) -> Names:
+    """Return the names with networks of their own: a forgotten hook must not reach the others."""
+    return {
+        name: copy.deepcopy(value) if isinstance(value, torch.nn.Module) else value
+        for name, value in names.items()
+    }
+
+
+def refusal(sources: list[str], names: Names) -> str:
+    """Run an answer and its check; return what is wrong with how it was refused, or nothing."""
+    try:
+        run(sources, apart(names))
+    except AssertionError as refused:
+        said = str(refused)
+        if len(said) < LEAST:
+            return f"is refused without a reason: {said!r}"
+        if "three dots" in said.split(":")[0] and "still" in said:
+            return f"is taken for no answer: {said!r}"
+        return ""
+    except Exception as error:
+        return f"ends in {type(error).__name__}: {error}"
+    return "passes"
+
+
+def can_run(cell: NotebookNode) -> bool:
+    """Whether a cell is plain Python and quick."""
+    return "slow" not in cell.metadata.get("tags", []) and not cell.source.startswith("%%")
+
+
+@pytest.mark.parametrize("lesson", sorted(WRONG))
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler")  # one of the wrong answers
+def test_wrong_answers_are_refused_with_a_reason(
+    lesson: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(NOTEBOOKS)
+    torch.manual_seed(0)
+    names: Names = {
+        "__name__": "__main__",
+        "device": pick_device(),
+        "show": lambda *_, **__: None,
+        "display": lambda *_, **__: None,
+    }
+    cells = notebook(lesson)
+    left = dict(WRONG[lesson])
+    faults = []
+    for position, cell in enumerate(cells):
+        if is_solution(cell):
+            exercise = grader(cell)["grade_id"]
+            rest = cells[position + 1 :]
+            check = next(index for index, other in enumerate(rest) if is_check(other))
+            after = [other.source for other in rest[:check]]
+            after.append(rest[check].source.split(HIDDEN[0])[0])
+            for name, change in left.pop(exercise).items():
+                state = torch.get_rng_state()
+                fault = refusal([answered(cell.source, change), *after], names)
+                torch.set_rng_state(state)
+                if fault:
+                    faults.append(f"{exercise}, {name!r} {fault}")
+            if not left:
+                break
+        if can_run(cell):
+            try:
+                run([cell.source], names)
+            except NameError:  # it needs something of a slow cell
+                continue
+    assert not left, f"There are no such exercises: {', '.join(left)}."
+    assert not faults, "\n" + "\n".join(faults)
+
+
+def test_every_exercise_has_wrong_answers() -> None:
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        lesson = path.stem[:2]
+        exercises = [grader(cell)["grade_id"] for cell in notebook(lesson) if is_solution(cell)]
+        few = [name for name in exercises if len(WRONG.get(lesson, {}).get(name, {})) < 2]
+        assert not few, f"{path.stem}: think of two wrong answers or more to {', '.join(few)}."
