@@ -4,6 +4,7 @@ Every field carries its own help text; the command line is made from these two c
 """
 
 import dataclasses
+import math
 import types
 import typing
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ class _Checked:
                 )
             if not _fits(value, hint):
                 raise UsageError(f"{name} is {value!r}; it has to be {_words(hint)}.")
+            if isinstance(value, float) and not math.isfinite(value):
+                raise UsageError(f"{name} is {value}; it has to be a finite number.")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as a dictionary that JSON can hold."""
@@ -202,9 +205,15 @@ class TrainConfig(_Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("iterations", "log_every", "keep_checkpoints", "samples"):
+        for name in ("iterations", "log_every", "keep_checkpoints"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; it has to be 1 or more.")
+        if self.samples < 2:
+            raise UsageError(
+                f"samples is {self.samples}; 2 or more are needed to see whether they differ."
+            )
+        if self.seed >= 2**32:
+            raise UsageError(f"seed is {self.seed}; it has to be less than 4,294,967,296.")
         if self.batch_size < 2:
             raise UsageError(
                 f"batch_size is {self.batch_size}; batch norm needs 2 or more images at a time."

@@ -8,17 +8,21 @@ metadata.safetensors   the metadata of the training images, for sampling
 generator.safetensors  the averaged generator, when training is finished
 """
 
+import contextlib
 import csv
 import json
 import math
 import platform
+import shlex
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 from PIL import Image
 from torch import Tensor
 
@@ -110,8 +114,10 @@ class RunInfo:
         except (FileNotFoundError, NotADirectoryError):
             raise LabError(
                 f"{run} is not the folder of a run (it has no run.json); "
-                f"`slae train --out {run}` makes one."
+                f"`slae train --out {shlex.quote(str(run))}` makes one."
             ) from None
+        except OSError as error:
+            raise LabError(f"{path} cannot be read: {error.strerror}.") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise LabError(
                 f"{path} was not written by this lab or is damaged ({error}); start a new run."
@@ -140,8 +146,8 @@ def check_folder(run: Path, overwrite: bool) -> None:
         )
     if not overwrite:
         raise UsageError(
-            f"{run} already holds a run; go on with it by --resume {run}, replace it by "
-            "--overwrite, or give --out another name."
+            f"{run} already holds a run; go on with it by --resume {shlex.quote(str(run))}, "
+            "replace it by --overwrite, or give --out another name."
         )
 
 
@@ -150,9 +156,12 @@ def prepare_folder(run: Path, overwrite: bool) -> None:
 
     Raises:
         UsageError: as `check_folder`.
-        LabError: if the folder cannot be made.
+        LabError: if the folder cannot be made, or another process is training in it.
     """
     check_folder(run, overwrite)
+    if run.is_dir():
+        with alone(run):  # no run may be replaced while it is trained
+            pass
     try:
         if run.is_dir():
             shutil.rmtree(run)
@@ -170,9 +179,36 @@ def newest_checkpoint(run: Path) -> Path:
     paths = list_checkpoints(run / "checkpoints")
     if not paths:
         raise LabError(
-            f"{run} has no checkpoint to resume from; start again with --overwrite --out {run}."
+            f"{run} has no checkpoint to resume from; if it is a run that was stopped before its "
+            f"first one, start again with --overwrite --out {shlex.quote(str(run))}."
         )
     return paths[-1]
+
+
+@contextlib.contextmanager
+def alone(run: Path) -> Iterator[None]:
+    """Hold the folder of a run, so that no other training writes into it meanwhile.
+
+    Raises:
+        LabError: if another process holds it.
+    """
+    path = run / ".lock"
+    lock = FileLock(path)
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise LabError(
+            f"Another process is training in {run}; wait for it, or give --out another name."
+        ) from None
+    except OSError as error:
+        raise write_error(path, error) from error
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # Windows keeps a file that is open
+            path.unlink()
+        lock.release()
 
 
 class MetricsFile:

@@ -67,7 +67,7 @@ class TrainingWork:
 def _slae_step(
     config: ModelConfig, accelerator: Accelerator, real: Tensor, reconstruction: str
 ) -> Callable[[bool], object]:
-    train = TrainConfig(batch_size=len(real), samples=1)
+    train = TrainConfig(batch_size=len(real), samples=2)
     state = TrainingState(config, train, None)
     state.average.to(accelerator.device)
     distance: Distance | None = None
@@ -85,7 +85,7 @@ def _slae_step(
 def _stylegan2_step(
     config: StyleGAN2Config, accelerator: Accelerator, real: Tensor
 ) -> Callable[[bool], object]:
-    train = StyleGAN2TrainConfig(batch_size=len(real), samples=1, augment="color,translation")
+    train = StyleGAN2TrainConfig(batch_size=len(real), samples=2, augment="color,translation")
     state = TrainingState(config, train, None)
     state.average.to(accelerator.device)
     step = StyleGAN2Step(state, train, accelerator)

@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ HELP = """Train a generator and leave it, with pictures, in the folder of a run.
 
 \b
 Presets:
-""" + "\n".join(f"  {name:<11} {preset.title}" for name, preset in PRESETS.items())
+""" + "\n".join(f"  {name:<13} {preset.title}" for name, preset in PRESETS.items())
 
 
 @click.command(cls=SectionedCommand, help=HELP)
@@ -47,7 +47,10 @@ Presets:
     "--out", type=click.Path(path_type=Path), help="Folder of the run  [default: runs/DATA-PRESET]"
 )
 @click.option(
-    "--resume", type=click.Path(path_type=Path), help="Go on with the run in this folder."
+    "--resume",
+    type=click.Path(path_type=Path),
+    help="Go on with the run in this folder; only its iterations, how often it writes, and the "
+    "folder of its pictures can be given anew.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the run that --out already holds.")
 @config_options(TrainConfig, "Training")
@@ -83,16 +86,19 @@ def train(
     from slae_lib.training.loop import check_inputs
 
     check_inputs(model, config, images, bank)
-    if _is_first_process():
+    info = RunInfo(
+        model=model,
+        train=config,
+        data=images.reference,
+        data_fingerprint=images.fingerprint,
+        versions=versions(),
+    )
+
+    def prepare() -> None:  # as late as possible: --overwrite must not delete a run for nothing
         prepare_folder(run, overwrite)
-        RunInfo(
-            model=model,
-            train=config,
-            data=images.reference,
-            data_fingerprint=images.fingerprint,
-            versions=versions(),
-        ).save(run)
-    _train(ctx, model, config, images, bank, run, resume=False)
+        info.save(run)
+
+    _train(ctx, model, config, images, bank, run, prepare=prepare)
 
 
 def _refuse_foreign(chosen: Preset, preset: str, fields: dict[str, Any]) -> None:
@@ -113,7 +119,7 @@ def _continue(ctx: click.Context, run: Path, fields: dict[str, Any]) -> None:
 
     source = click.core.ParameterSource.COMMANDLINE
     changed = [name for name in ctx.params if ctx.get_parameter_source(name) == source]
-    fixed = sorted(set(changed) - {"resume", *CONTINUABLE})
+    fixed = sorted(set(changed) - {"resume", "data", *CONTINUABLE})
     if fixed:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in fixed)
         raise UsageError(
@@ -122,21 +128,36 @@ def _continue(ctx: click.Context, run: Path, fields: dict[str, Any]) -> None:
     info = RunInfo.load(run)
     config = dataclasses.replace(info.train, **given(TrainConfig, fields))
     reached = load_checkpoint(newest_checkpoint(run))["iteration"]
-    if reached >= config.iterations:
+    if reached >= config.iterations and _is_complete(run, reached):
         raise UsageError(
             f"{run} has already done its {reached} iterations; "
             f"train on with --iterations and a greater number."
         )
-    model, images, bank = _load(info.model, config, info.data)
+    data = info.data if "data" not in changed else ctx.params["data"]
+    model, images, bank = _load(info.model, config, data)
     if images.fingerprint != info.data_fingerprint:
         raise LabError(
-            f"{info.data} no longer holds the pictures that {run} was started with; "
-            "bring them back, or start a new run."
+            f"{data} does not hold the pictures that {run} was started with; bring them back, "
+            "name the folder where they are now with --data, or start a new run."
         )
-    if config != info.train and _is_first_process():
-        dataclasses.replace(info, train=config).save(run)
+    now = dataclasses.replace(info, train=config, data=images.reference)
+    if now != info and _is_first_process():
+        now.save(run)
     click.echo(f"Going on at iteration {reached} of {config.iterations}.")
-    _train(ctx, model, config, images, bank, run, resume=True)
+    _train(ctx, model, config, images, bank, run)
+
+
+def _is_complete(run: Path, iteration: int) -> bool:
+    """Whether a run that has done all its iterations has its generator and its pictures too."""
+    from slae_lib.checkpoint import generator_facts
+
+    generator = run / "generator.safetensors"
+    pictures = ("samples.png", "history.png", "progress.png")
+    return (
+        generator.is_file()
+        and generator_facts(generator).get("iteration") == str(iteration)
+        and all((run / name).is_file() for name in pictures)
+    )
 
 
 def _load(model: Any, config: TrainConfig, data: str) -> tuple[Any, Any, Any]:
@@ -160,8 +181,9 @@ def _train(
     bank: Any,
     run: Path,
     *,
-    resume: bool,
+    prepare: Callable[[], None] | None = None,
 ) -> None:
+    """Train a new run, which ``prepare`` makes the folder for, or go on with one."""
     from slae_lib.gallery import write_gallery
     from slae_lib.training import train as run_training
 
@@ -171,12 +193,16 @@ def _train(
             f"Training on {len(images)} pictures of {images.name} at {model.resolution} px: "
             f"{_kind(model)}, {config.iterations} iterations of {config.batch_size}."
         )
-    finished = run_training(model, config, images, bank, run, resume=resume)
+    finished = run_training(
+        model, config, images, bank, run, resume=prepare is None, prepare=prepare
+    )
     if not first:
         return
     folder = shlex.quote(str(run))
     if not finished:
         click.echo(f"Stopped, with a checkpoint. Go on with: slae train --resume {folder}")
+        if (run / "generator.safetensors").is_file():
+            click.echo("Until it is finished, generator.safetensors and the pictures stay as old.")
         ctx.exit(130)
     made = [*write_gallery(run, images), (run / "generator.safetensors", "the generator")]
     click.echo("\nMade:")

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,7 +26,7 @@ from slae_lib.losses import l1_distance
 from slae_lib.metadata import MetadataBank
 from slae_lib.models import AnyConfig, family_of, model_from_dict
 from slae_lib.pretrained import perceptual_distance
-from slae_lib.runs import newest_checkpoint
+from slae_lib.runs import alone, newest_checkpoint
 from slae_lib.training.batches import image_batches
 from slae_lib.training.recorder import Progress, Recorder
 from slae_lib.training.state import StepLosses, TrainingState
@@ -41,11 +42,13 @@ def train(
     run: Path,
     *,
     resume: bool = False,
+    prepare: Callable[[], None] | None = None,
     callback: Callable[[Progress], None] | None = None,
 ) -> bool:
     """Train a generator on ``images`` and leave it in the folder ``run``.
 
-    Ctrl-C ends the training after the current iteration, with a checkpoint.
+    Ctrl-C, or a signal to terminate, ends the training after the current iteration, with a
+    checkpoint.
 
     Args:
         model: the networks.
@@ -54,14 +57,16 @@ def train(
         bank: their metadata, if and only if ``model.metadata``.
         run: folder, made if needed.
         resume: continue from the newest checkpoint in ``run``.
+        prepare: called by the first process when all is loaded and nothing is written yet.
         callback: called after each line of metrics.
 
     Returns:
         True if all iterations are done, False if it was interrupted.
 
     Raises:
-        LabError: if data, metadata, checkpoint and configuration do not belong together, or
-            a file cannot be written.
+        LabError: if data, metadata, checkpoint and configuration do not belong together, a file
+            cannot be written, another process is training in ``run``, or the weights are no
+            numbers any more.
     """
     check_inputs(model, config, images, bank)
     accelerator = Accelerator(
@@ -85,35 +90,32 @@ def train(
             set_seed(config.seed + rank + state.iteration)
     images = images.to(accelerator.device)
     bank_rows = None if bank is None else bank.rows(scale=config.metadata_scale)
-    recorder = None
-    if accelerator.is_main_process:
-        whole_batch = config.batch_size * processes
-        recorder = Recorder(run, state, model, config, images, whole_batch, callback)
-
-    bar = tqdm(
-        total=config.iterations,
-        initial=state.iteration,
-        desc="train",
-        disable=not accelerator.is_main_process,
-    )
     batches = image_batches(images, config, state.iteration, rank, processes)
-    with bar, _ctrl_c() as stop:
-        while state.iteration < config.iterations and not stop.is_set():
-            indices, batch = next(batches)
-            real = to_float(batch.to(accelerator.device))  # (B, 3, R, R)
-            if config.flip:
-                mirrored = torch.rand(len(real), 1, 1, 1, device=real.device) < 0.5
-                real = torch.where(mirrored, real.flip(3), real)
-            metadata = None if bank_rows is None else bank_rows[indices].to(real.device)
-            losses = step(real, metadata)
-            bar.update()
-            if recorder is not None and (row := recorder.record(losses)):
-                bar.set_postfix(_postfix(row))
-    finished = state.iteration >= config.iterations
-    if recorder is not None and not finished:
-        recorder.interrupt()
-    if recorder is not None and finished:
-        _save_result(state, config, images, bank, run)
+    with contextlib.ExitStack() as stack:
+        recorder = None
+        if accelerator.is_main_process:
+            if prepare is not None:
+                prepare()
+            stack.enter_context(alone(run))
+            whole_batch = config.batch_size * processes
+            recorder = Recorder(run, state, model, config, images, whole_batch, callback)
+        with _bar(config, state, recorder) as bar, _stoppable() as stop:
+            while state.iteration < config.iterations and not stop.is_set():
+                indices, batch = next(batches)
+                real = to_float(batch.to(accelerator.device))  # (B, 3, R, R)
+                if config.flip:
+                    mirrored = torch.rand(len(real), 1, 1, 1, device=real.device) < 0.5
+                    real = torch.where(mirrored, real.flip(3), real)
+                metadata = None if bank_rows is None else bank_rows[indices].to(real.device)
+                losses = step(real, metadata)
+                bar.update()
+                if recorder is not None and (row := recorder.record(losses)):
+                    bar.set_postfix(_postfix(row), refresh=bar.mininterval < 1)
+        finished = state.iteration >= config.iterations
+        if recorder is not None and not finished:
+            recorder.interrupt()
+        if recorder is not None and finished:
+            _save_result(state, config, images, bank, run)
     accelerator.wait_for_everyone()
     return finished
 
@@ -208,23 +210,39 @@ def _postfix(row: dict[str, float | None]) -> dict[str, str]:
     return {name: f"{value:.2f}" for name, value in shown.items() if value is not None}
 
 
+def _bar(config: TrainConfig, state: TrainingState, recorder: Recorder | None) -> Any:
+    # In a log file every update would stay, in one endless line.
+    in_a_file = not sys.stderr.isatty() and "ipykernel" not in sys.modules
+    return tqdm(
+        total=config.iterations,
+        initial=state.iteration,
+        desc="train",
+        disable=recorder is None,
+        mininterval=30 if in_a_file else 0.1,
+    )
+
+
 @contextlib.contextmanager
-def _ctrl_c() -> Iterator[threading.Event]:
+def _stoppable() -> Iterator[threading.Event]:
     """Give an event that Ctrl-C sets, so that the iteration under way is finished first.
 
-    A second Ctrl-C ends the program as usual.
+    So does the signal to terminate, which schedulers and containers send before they kill. A
+    second one of either ends the program as usual.
     """
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop  # signals can only be handled in the main thread
         return
 
-    def handle(*_: object) -> None:
+    def handle(number: int, _: object) -> None:
         stop.set()
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before[number])
 
-    before = signal.signal(signal.SIGINT, handle)
+    before: dict[int, Any] = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, handle)
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)

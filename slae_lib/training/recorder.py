@@ -1,5 +1,6 @@
 """What a running training leaves behind: metrics, sample grids, checkpoints."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,11 +9,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from slae_lib.checkpoint import checkpoint_path, keep_newest, save_checkpoint
+from slae_lib.checkpoint import checkpoint_path, keep_newest, list_checkpoints, save_checkpoint
 from slae_lib.config import TrainConfig
 from slae_lib.datasets import ImageSet, to_float
 from slae_lib.discriminator import downsample
 from slae_lib.diversity import pairwise_distance
+from slae_lib.errors import LabError
 from slae_lib.models import AnyConfig, model_to_dict
 from slae_lib.runs import MetricsFile, save_samples
 from slae_lib.training.state import StepLosses, TrainingState
@@ -74,6 +76,11 @@ class Recorder:
         self.metrics = MetricsFile(run / "metrics.csv", state.iteration)
         stride = -(-len(images) // COMPARED_IMAGES)
         self.real_distance = _distance(images.batch(range(0, len(images), stride)))
+        if self.real_distance == 0:
+            raise LabError(
+                f"All pictures of {images.name} are the same, so there is nothing to learn from "
+                "their differences; add others."
+            )
         self.losses: list[StepLosses] = []
         self.saved = state.iteration  # of the newest checkpoint
         self.clock = time.monotonic()
@@ -107,6 +114,8 @@ class Recorder:
         row, samples = None, None
         if self.losses:
             row = self._line()
+            if saving or not all(math.isfinite(value) for value in row.values() if value):
+                self._check_weights()
             if sampling:
                 samples = self.state.sample()
                 save_samples(self.run, iteration, samples)
@@ -124,6 +133,23 @@ class Recorder:
         self.losses.clear()
         self.clock = time.monotonic()
         return row
+
+    def _check_weights(self) -> None:
+        # A loss that is no number may be one step that half precision has skipped. Weights that
+        # are none stay so for ever, and must not get into a checkpoint.
+        networks = (self.state.generator, self.state.discriminator)
+        if all(w.isfinite().all() for network in networks for w in network.parameters()):
+            return
+        saved = list_checkpoints(self.run / "checkpoints")
+        before = (
+            f"the newest checkpoint, {saved[-1].name}, is from before"
+            if saved
+            else ("there is no checkpoint from before")
+        )
+        raise LabError(
+            f"Training has failed: by iteration {self.state.iteration} the weights are no numbers "
+            f"any more; {before}. Start a new run with a smaller --learning-rate."
+        )
 
     def _line(self) -> dict[str, float | None]:
         means = {name: self._mean(name) for name in StepLosses._fields}
