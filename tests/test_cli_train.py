@@ -135,6 +135,12 @@ def test_values_that_no_training_survives_are_refused(
     assert not (tmp_path / "run").exists()
 
 
+def test_another_number_of_metadata_than_there_are_is_refused(tmp_path: Path) -> None:
+    command = ["train", "--preset", "cpu-smoke", "--metadata-dim", 100, "--out", tmp_path / "run"]
+    refused(slae(*command), 2, "relu5_3 have 512 numbers", "100")
+    assert not (tmp_path / "run").exists()
+
+
 def test_weights_that_are_no_numbers_end_the_training(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,6 +81,12 @@ def train(
     run = out or Path("runs") / f"{Path(data).resolve().name}-{preset}"
     check_folder(run, overwrite)
     model, images, bank = _load(model, config, data)
+    asked = fields.get("metadata_dim")
+    if bank is not None and asked not in (None, model.metadata_dim):
+        raise UsageError(
+            f"The metadata of {config.metadata_layer} have {model.metadata_dim} numbers, and "
+            f"--metadata-dim says {asked}; leave it out."
+        )
 
     from slae_lib.runs import RunInfo, versions
     from slae_lib.training.loop import check_inputs
