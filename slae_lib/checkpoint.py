@@ -1,10 +1,12 @@
 """Files of a run: checkpoints that survive anything, and the finished generator."""
 
+import contextlib
 import errno
 import json
 import pickle
+import shlex
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -189,16 +191,9 @@ def load_generator(path: Path | str) -> AnyGenerator:
         LabError: if the file is missing, damaged or no generator of this lab.
     """
     path = Path(path)
-    if not path.is_file():
-        raise LabError(
-            f"{path} does not exist; name a finished run's generator.safetensors or its folder."
-        )
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = _header(file)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise LabError(f"{path} is damaged ({error}); train or download it again.") from None
+    with _opened(path) as file:
+        header = _header(file)
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     if header.get("format") != GENERATOR_FORMAT:
         raise LabError(f"{path} is not a generator of this lab ({GENERATOR_FORMAT}).")
     generator = make_generator(model_from_dict(json.loads(header["config"])))
@@ -208,9 +203,41 @@ def load_generator(path: Path | str) -> AnyGenerator:
 
 
 def generator_facts(path: Path | str) -> dict[str, str]:
-    """Return the header of a generator file: its configuration and how it was made."""
-    with safe_open(Path(path), framework="pt") as file:
+    """Return the header of a generator file: its configuration and how it was made.
+
+    Raises:
+        LabError: if the file is missing or damaged.
+    """
+    with _opened(Path(path)) as file:
         return _header(file)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    try:
+        if not path.is_file():
+            raise LabError(_missing(path))
+        with path.open("rb"):
+            pass  # safetensors would say of a file that may not be read that there is none
+    except OSError as error:
+        raise LabError(
+            f"{path} cannot be read ({error.strerror or error}); change its permissions."
+        ) from None
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise LabError(f"{path} is damaged ({error}); train or download it again.") from None
+
+
+def _missing(path: Path) -> str:
+    run = path.parent
+    if (run / "run.json").is_file():
+        return (
+            f"{path} does not exist, since its run is not finished; finish it with "
+            f"`slae train --resume {shlex.quote(str(run))}`."
+        )
+    return f"{path} does not exist; name a finished run's generator.safetensors or its folder."
 
 
 def _header(file: Any) -> dict[str, str]:

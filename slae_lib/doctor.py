@@ -120,7 +120,10 @@ def _disk() -> Iterator[str]:
     }.items():
         there = next(path for path in (folder, *folder.resolve().parents) if path.exists())
         free = shutil.disk_usage(there).free / 2**30
-        if not os.access(there, os.W_OK):
+        writable = os.access(there, os.W_OK)
+        if not writable and purpose == "weights":  # a shared folder of them is no fault
+            yield f"[--]   {folder}, for weights, may not be written to; none can be downloaded."
+        elif not writable:
             yield f"[FAIL] {folder}, for {purpose}, may not be written to."
         elif free < ROOM:
             yield f"[FAIL] {folder}, for {purpose}: only {free:.1f} GiB free; make room."

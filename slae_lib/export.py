@@ -1,5 +1,6 @@
 """A finished run without what only training needs: small enough to be passed on."""
 
+import shlex
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from slae_lib.errors import LabError, UsageError
 from slae_lib.evaluation.sources import generator_file
 from slae_lib.files import atomic_write
 from slae_lib.metadata_store import stored_file
-from slae_lib.runs import RunInfo
+from slae_lib.runs import RunInfo, read_metrics
 
 PASSED_ON = ("metrics.csv", "metadata.safetensors")
 
@@ -31,16 +32,20 @@ def export_run(run: Path, out: Path, *, half: bool = True, grids: int = 5) -> li
         The files written.
 
     Raises:
-        UsageError: if ``out`` holds something else.
-        LabError: if ``run`` is not finished, or a file cannot be read or written.
+        UsageError: if ``out`` is a file or holds something else.
+        LabError: if ``run`` is not finished, its generator is older than its last iteration, or a
+            file cannot be read or written.
     """
     info = RunInfo.load(run)
     file = generator_file(run)
+    if out.is_file():
+        raise UsageError(f"{out} is a file; give --out the name of a folder.")
     if out.exists() and any(out.iterdir()) and not (out / "run.json").is_file():
         raise UsageError(f"{out} has files in it and is not the folder of a run; give another.")
     if (out / "checkpoints").exists() or out.resolve() == run.resolve():
         raise UsageError(f"{out} is a run that can be trained on; give --out another folder.")
     facts = generator_facts(file)
+    _check_newest(run, info, int(facts.get("iteration", info.train.iterations)))
     kept = {name: value for name, value in facts.items() if name not in ("format", "config")}
     dtype = torch.float16 if half else torch.float32
     save_generator(out / "generator.safetensors", load_generator(file), kept, dtype)
@@ -64,6 +69,17 @@ def export_run(run: Path, out: Path, *, half: bool = True, grids: int = 5) -> li
                 shutil.copyfile(source, temporary)
             written.append(target)
     return written
+
+
+def _check_newest(run: Path, info: RunInfo, made: int) -> None:
+    """Refuse a run whose generator, of iteration ``made``, is from before a continuation."""
+    measured = [row["iteration"] for row in read_metrics(run / "metrics.csv")]
+    last = max([info.train.iterations, *measured])
+    if last > made:
+        raise LabError(
+            f"The generator of {run} is of iteration {made} and the run has gone on to {last}; "
+            f"finish it with `slae train --resume {shlex.quote(str(run))}`, then export it."
+        )
 
 
 def demo_run() -> Path:

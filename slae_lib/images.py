@@ -25,6 +25,8 @@ from slae_lib.errors import LabError
 SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 )
+FOREIGN_SUFFIXES = frozenset((".heic", ".heif", ".avif", ".raw", ".cr2", ".nef", ".dng", ".svg"))
+"""Of pictures that the lab does not read; leaving them out is said."""
 MIN_SIDE = 8
 """Pictures with a shorter side of fewer pixels are refused."""
 MAX_PIXELS = 89_478_485
@@ -49,13 +51,15 @@ def find_pictures(folder: Path) -> list[str]:
     """Return the relative paths (with ``/``) of the picture files below ``folder``, sorted.
 
     Files count by their suffix, in any case. Hidden files and folders and macOS's ``__MACOSX``
-    are left out. Links to folders are followed, but no folder is read twice.
+    are left out, and so are the folders of runs inside, whose pictures a generator has made. Links
+    to folders are followed, but no folder is read twice.
 
     Raises:
         LabError: if ``folder`` is no readable folder with pictures.
 
     Warns:
-        SkippedPicture: for a folder inside that cannot be read.
+        SkippedPicture: for a folder inside that cannot be read, and once for all pictures of kinds
+            that the lab does not read.
     """
     if not os.path.exists(folder):
         raise LabError(
@@ -66,6 +70,7 @@ def find_pictures(folder: Path) -> list[str]:
     top = folder.resolve()
     seen = {top}
     names = []
+    foreign: list[str] = []  # the suffix of each picture that the lab does not read
 
     # A link up to a folder that contains this one would lead to the rest of the disk.
     def is_new(path: Path) -> bool:
@@ -88,23 +93,43 @@ def find_pictures(folder: Path) -> list[str]:
 
     for root, folders, files in os.walk(top, onerror=unreadable, followlinks=True):
         here = Path(root)
+        if here != top and "run.json" in files:
+            folders.clear()
+            continue
         folders.sort(key=lambda name: ((here / name).is_symlink(), name))  # links come last
         folders[:] = [
             name
             for name in folders
             if not name.startswith(".") and name != "__MACOSX" and is_new(here / name)
         ]
-        names += [
-            (here / name).relative_to(top).as_posix()
-            for name in files
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
-        ]
+        for name in files:
+            suffix = Path(name).suffix.lower()
+            if name.startswith("."):
+                continue
+            if suffix in SUFFIXES:
+                names.append((here / name).relative_to(top).as_posix())
+            elif suffix in FOREIGN_SUFFIXES:
+                foreign.append(suffix)
+    if foreign:
+        _warn_of_foreign(folder, foreign)
     if not names:
         what = "holds no pictures" if os.listdir(top) else "is empty"
         raise LabError(
             f"The folder {folder} {what}; put JPEG, PNG, WebP, BMP, GIF or TIFF files into it."
         )
     return sorted(names)
+
+
+def _warn_of_foreign(folder: Path, suffixes: list[str]) -> None:
+    kinds = ", ".join(sorted(set(suffixes)))
+    several = len(suffixes) > 1
+    what = f"{len(suffixes)} files of other kinds" if several else "1 file of another kind"
+    warnings.warn(
+        f"{what} ({kinds}) {'were' if several else 'was'} left out of {folder}; convert "
+        f"{'them' if several else 'it'} to JPEG or PNG to use {'them' if several else 'it'}.",
+        SkippedPicture,
+        stacklevel=4,
+    )
 
 
 def read_picture(path: Path, resolution: int) -> tuple[Tensor, str]:

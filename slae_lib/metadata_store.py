@@ -75,6 +75,7 @@ def bank_for(
     Raises:
         UsageError: for a layer or data that do not exist.
         MissingWeightsError: if it has to be extracted and VGG-16 cannot be had.
+        LabError: if the cache folder may not be read.
 
     Warns:
         UserWarning: if a stored file does not fit the data or is damaged; it is then not used.
@@ -84,7 +85,7 @@ def bank_for(
         images = load_images(data, RESOLUTION)
     cached = cached_file(images, layer)
     for path in (_stored_for(images), cached):
-        if path is not None and path.exists():
+        if path is not None and _exists(path):
             try:
                 bank = MetadataBank.load(path)
                 if bank.layer != layer:
@@ -107,6 +108,16 @@ def bank_for(
     except LabError as problem:
         warnings.warn(f"The metadata will be extracted again next time: {problem}", stacklevel=2)
     return bank
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise LabError(
+            f"The cache folder {path.parent} cannot be read ({error.strerror}); change its "
+            "permissions, or name another folder in SLAE_CACHE."
+        ) from None
 
 
 def cached_file(images: ImageSet, layer: str = "relu5_3") -> Path:

@@ -19,6 +19,15 @@ from slae_lib.models import AnyGenerator
 from slae_lib.runs import image_grid
 
 MODES = get_args(Mode)
+SEED_LIMIT = 9_000_000_000_000
+"""No seed may be further from 0: multiplied below, it has to fit into 64 bits."""
+SHEET_FORMATS = {
+    ".png": ("PNG", 2**31 - 1),
+    ".jpg": ("JPEG", 65_500),
+    ".jpeg": ("JPEG", 65_500),
+    ".webp": ("WEBP", 16_383),
+}
+"""By the suffix of a sheet: Pillow's name, and how many pixels the format allows on a side."""
 _AT_ONCE = 32  # images of 256 px that a generator makes in one forward pass
 
 
@@ -37,6 +46,7 @@ class GeneratedImages:
         device: where the generator works; the images come back to the CPU.
 
     Raises:
+        UsageError: for a seed that is too large, or a ``mode`` where there is no metadata.
         LabError: if the picture of ``mode`` cannot be read.
     """
 
@@ -50,6 +60,15 @@ class GeneratedImages:
         scale: Scale = "standardised",
         device: torch.device | str = "cpu",
     ) -> None:
+        if abs(seed) > SEED_LIMIT:
+            raise UsageError(
+                f"The seed {seed} is too large; choose one from {-SEED_LIMIT} to {SEED_LIMIT}."
+            )
+        if bank is None and mode != "bank":
+            raise UsageError(
+                f"--metadata {mode} has no meaning for this generator, which takes no metadata; "
+                "leave it out."
+            )
         self.generator = generator.to(device)
         self.config = generator.config
         self.bank = bank
@@ -140,13 +159,14 @@ def sample_images(file: Path, count: int, seed: int = 0, mode: str = "bank") -> 
         count: how many.
         seed: of noise and metadata.
         mode: where metadata comes from: "bank" (training images), "mix" (blends of three),
-            "gaussian" (a fit), or the name of a picture file. Without meaning for generators
-            without metadata.
+            "gaussian" (a fit), or the name of a picture file. Only "bank", the default, is taken
+            for generators without metadata.
 
     Returns:
         uint8 (N, 3, R, R).
 
     Raises:
+        UsageError: for a seed that is too large, or a ``mode`` where there is no metadata.
         LabError: if a file is missing or damaged, or the picture cannot be read.
     """
     images = GeneratedImages.from_file(file, count, seed, mode)
@@ -159,23 +179,48 @@ def save_images(images: Tensor, sheet: Path, each: Path | None = None) -> list[P
 
     Args:
         images: uint8 (N, 3, R, R).
-        sheet: PNG file of all images side by side.
+        sheet: file of all images side by side: PNG, JPEG or WebP, as its suffix says, and PNG if
+            it has none.
         each: folder for ``0000.png`` and so on.
 
     Returns:
         The files written, the folder standing for its files.
 
     Raises:
+        UsageError: if ``sheet`` is a folder, or has another suffix.
         LabError: if a file cannot be written.
     """
+    check_sheet(sheet)
+    kind, longest = SHEET_FORMATS[sheet.suffix.lower() or ".png"]
+    grid = image_grid(images)
+    if max(grid.size) > longest:
+        raise UsageError(
+            f"The sheet has {grid.width}x{grid.height} pixels and {kind} allows {longest} on a "
+            f"side; write it to {sheet.with_suffix('.png')}, or take fewer images."
+        )
     with atomic_write(sheet) as temporary:
-        image_grid(images).save(temporary, format="PNG")
+        grid.save(temporary, format=kind, quality=95)  # PNG has no quality to choose
     if each is None:
         return [sheet]
     for index, image in enumerate(images):
         with atomic_write(each / f"{index:04d}.png") as temporary:
             image_grid(image[None]).save(temporary, format="PNG")
     return [sheet, each]
+
+
+def check_sheet(sheet: Path) -> None:
+    """Refuse a file that `save_images` cannot write, before the images are made.
+
+    Raises:
+        UsageError: if ``sheet`` is a folder, or no suffix of `SHEET_FORMATS`.
+    """
+    if sheet.is_dir():
+        raise UsageError(f"{sheet} is a folder; give --out a file, such as {sheet / 'sheet.png'}.")
+    if sheet.suffix.lower() not in ("", *SHEET_FORMATS):
+        raise UsageError(
+            f"{sheet} would be a picture of an unknown kind; let its name end in "
+            f"{', '.join(SHEET_FORMATS)}."
+        )
 
 
 def bank_beside(file: Path) -> MetadataBank:

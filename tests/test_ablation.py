@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,10 @@ from slae_lib.ablation import (
     system_configs,
 )
 from slae_lib.ablation.page import markdown, write_page
+from slae_lib.ablation.records import earlier_trials
 from slae_lib.ablation.results import Point, Trial, t_interval
 from slae_lib.cli import main
+from slae_lib.datasets import load_images
 from slae_lib.errors import LabError, UsageError
 from slae_lib.evaluation.fid import InceptionFeatures
 from slae_lib.evaluation.frechet import frechet_distance
@@ -137,6 +140,12 @@ def test_the_table_says_how_sure_it_is() -> None:
     assert "± " not in table[4].split("|")[4]
 
 
+def test_systems_without_a_common_seed_stand_in_one_table() -> None:
+    table = final_table(results(trial("slae", 0, 1.0), trial("fastgan", 1, 1.0))).splitlines()
+    assert len(table) == 2 + 2
+    assert table[3].endswith("| 0.90 | - |")
+
+
 def test_results_go_to_a_file_and_back(tmp_path: Path) -> None:
     EXAMPLE.save(tmp_path / "results.json")
     assert AblationResults.load(tmp_path / "results.json") == EXAMPLE
@@ -163,6 +172,22 @@ def test_the_figure_draws_every_seed_and_the_mean() -> None:
     assert list(thick["FastGAN"].get_xdata()) == [100, 200]
     assert list(thick["FastGAN"].get_ydata()) == [200, 101]
     assert len(fid.lines) == 3 + 7
+
+
+def test_markers_at_the_edges_are_whole_and_kid_is_that_of_the_table() -> None:
+    # One narrow curve: the automatic top would be a hair above it, and half its marker cut off.
+    narrow = results(trial("fastgan", 0, 200.0, 199.0, 198.5))
+    fid, kid, diversity = ablation_figure(narrow, title="x").axes
+    assert fid.get_ylim() == pytest.approx((0, 212))
+    assert diversity.get_ylim() == pytest.approx((0, 1.06))
+    thick = next(line for line in kid.lines if line.get_label() == "FastGAN")
+    assert list(thick.get_ydata()) == pytest.approx([200, 199, 198.5])
+    assert "KID x 1000" in kid.get_title()
+    # KID is unbiased, so it can be below zero.
+    below = results(trial("fastgan", 0, 2.0, -1.0))
+    low, high = ablation_figure(below, title="x").axes[1].get_ylim()
+    assert low < -1
+    assert high > 2
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +233,6 @@ def test_a_whole_ablation(whole: tuple[Ablation, AblationResults]) -> None:
 def test_the_last_measurement_is_of_the_finished_generator(
     whole: tuple[Ablation, AblationResults],
 ) -> None:
-    from slae_lib.datasets import load_images
     from slae_lib.sampling import sample_images
 
     ablation, found = whole
@@ -252,7 +276,7 @@ def test_other_settings_in_the_same_folder_are_named(
         small(folder, count=1)
     with pytest.raises(UsageError, match="points is 0"):
         small(folder, points=0)
-    with pytest.raises(UsageError, match="images is 3"):
+    with pytest.raises(UsageError, match=r"images is 3; for points = 2 it has to be 4 or more"):
         small(folder, images=3)
 
 
@@ -270,6 +294,57 @@ def test_the_command_takes_several_seeds_and_gathers(
     assert final_table(found) in result.output
     for name in ("ablation.json", "ablation.md", "ablation.png"):
         assert (ablation.folder / name).exists()
+
+
+def test_a_part_of_the_systems_keeps_the_other_results(
+    whole: tuple[Ablation, AblationResults],
+) -> None:
+    ablation, found = whole
+    said: list[str] = []
+    file = ablation.folder / "part.json"
+    part = small(ablation.folder, systems=("slae-metadata",), seeds=(1,))
+    (ablation.folder / "slae-7").mkdir()
+    (ablation.folder / "slae-7" / "ablation.json").write_text("damaged")
+    try:
+        gathered = run_ablation(part, "slae ablate", file, said.append, Projection())
+    finally:
+        shutil.rmtree(ablation.folder / "slae-7")
+    assert gathered.trials[0] == found.of("slae-metadata")[1]
+    assert set(gathered.trials) == set(found.trials)
+    assert len(gathered.trials) == len(found.trials)
+    assert AblationResults.load(file) == gathered
+    names = "fastgan-0, slae-metadata-0, stylegan2-0, fastgan-1, stylegan2-1"
+    assert f"Gathered from earlier calls: {names}." in said
+    assert "Left out, because of other settings or damage: slae-7." in said
+    assert f"From earlier calls with the same settings: {names}." in markdown(gathered)
+
+
+def test_results_of_other_settings_are_not_gathered(
+    whole: tuple[Ablation, AblationResults],
+) -> None:
+    images = load_images("openmoji-faces", 64)
+    none = {"systems": ("slae",), "seeds": (5,)}
+    assert len(earlier_trials(small(whole[0].folder, **none), images)[0]) == 6
+    for changes in ({"count": 5}, {"images": 32}, {"points": 1}):
+        trials, others = earlier_trials(small(whole[0].folder, **none, **changes), images)
+        assert (len(trials), len(others)) == (0, 6)
+
+
+def test_a_rounded_number_of_images_is_announced(tmp_path: Path) -> None:
+    text = Ablation("openmoji-faces", tmp_path, images=10, points=4).rounding()
+    assert text.startswith("Each run sees 32 real images and not 10:")
+    assert not Ablation("openmoji-faces", tmp_path, images=32, points=4).rounding()
+    assert not Ablation("openmoji-faces", tmp_path, points=7).rounding()
+    said: list[str] = []
+
+    def stop(said_now: str) -> None:
+        said.append(said_now)
+        if said_now.endswith("seed 0"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_ablation(small(tmp_path, images=13, points=2), "", tmp_path / "r", stop, Projection())
+    assert said[0].startswith("Each run sees 16 real images and not 13:")
 
 
 def test_the_names_on_the_command_line_are_the_systems() -> None:

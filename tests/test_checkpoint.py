@@ -173,5 +173,22 @@ def test_a_damaged_generator_file_is_named(tmp_path: Path, content: bytes) -> No
     path.write_bytes(content)
     with pytest.raises(LabError, match=r"generator\.safetensors is damaged"):
         load_generator(path)
+    with pytest.raises(LabError, match=r"generator\.safetensors is damaged"):
+        generator_facts(path)
     with pytest.raises(LabError, match="does not exist"):
         load_generator(tmp_path / "none.safetensors")
+
+
+def test_a_generator_file_that_may_not_be_read_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "generator.safetensors"
+    save_generator(path, Generator(SMALL))
+
+    def forbidden(self: Path, *_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "open", forbidden)
+    for read in (load_generator, generator_facts):
+        with pytest.raises(LabError, match=r"cannot be read \(Permission denied\); change its"):
+            read(path)

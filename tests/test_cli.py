@@ -6,9 +6,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
+from slae_lib import doctor
+from slae_lib.checkpoint import save_generator
+from slae_lib.config import ModelConfig
+from slae_lib.errors import UsageError
+from slae_lib.generator import Generator
 from slae_lib.runs import RunInfo, read_metrics
+from slae_lib.sampling import SEED_LIMIT, SHEET_FORMATS, save_images
 
 TINY = ["--preset", "cpu-smoke", "--iterations", "2", "--sample-every", "1", "--batch-size", "2"]
 
@@ -69,7 +76,7 @@ def test_a_run_is_not_overwritten_by_accident_but_on_demand(run: Path) -> None:
 def test_a_finished_run_trains_on(run: Path) -> None:
     refused(slae("train", "--resume", run), 2, "already done its 2 iterations", "--iterations")
     refused(slae("train", "--resume", run, "--width", 16), 2, "leave out --width")
-    refused(slae("train", "--resume", run, "--data", "x"), 2, "leave out --data")
+    refused(slae("train", "--resume", run, "--out", "x"), 2, "leave out --out")
     result = slae("train", "--resume", run, "--iterations", 3)
     assert result.returncode == 0, result.stderr
     assert "Going on at iteration 2 of 3" in result.stdout
@@ -98,6 +105,54 @@ def test_sample_with_other_metadata(run: Path, tmp_path: Path, mode: str) -> Non
     assert result.returncode == 0, result.stderr
     with Image.open(tmp_path / "x.png") as sheet:
         assert sheet.size == (4 * 66 - 2, 4 * 66 - 2)
+
+
+def test_sample_with_other_metadata_has_a_file_of_its_own(run: Path) -> None:
+    made = [
+        slae("sample", "--run", run, "--count", 2, *options).stdout.strip()
+        for options in ((), ("--metadata", "mix"), ("--metadata", "gaussian", "--seed", 4))
+    ]
+    names = ("samples-0.png", "samples-mix-0.png", "samples-gaussian-4.png")
+    assert made == [str(run / name) for name in names]
+
+
+def test_the_suffix_of_a_sheet_is_its_kind(run: Path, tmp_path: Path) -> None:
+    for name, kind in (("a.jpg", "JPEG"), ("b.WEBP", "WEBP"), ("c.png", "PNG"), ("d", "PNG")):
+        result = slae("sample", "--run", run, "--count", 2, "--out", tmp_path / name)
+        assert result.returncode == 0, result.stderr
+        with Image.open(tmp_path / name) as sheet:
+            assert sheet.format == kind
+    unknown = slae("sample", "--run", run, "--out", tmp_path / "a.xyz")
+    refused(unknown, 2, "a.xyz would be a picture of an unknown kind", ".webp")
+    refused(slae("sample", "--run", run, "--out", tmp_path), 2, "is a folder; give --out a file")
+
+
+def test_a_sheet_too_large_for_its_kind_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SHEET_FORMATS, ".webp", ("WEBP", 17))
+    images = torch.zeros(4, 3, 8, 8, dtype=torch.uint8)
+    with pytest.raises(UsageError, match=r"18x18 pixels and WEBP allows 17 .* it to .*a\.png"):
+        save_images(images, tmp_path / "a.webp")
+
+
+def test_sample_refuses_a_seed_beyond_64_bits(run: Path) -> None:
+    for seed in (2**70, -(2**70)):
+        refused(slae("sample", "--run", run, "--seed", seed), 2, "from -9000000000000 to 9")
+    assert slae("sample", "--run", run, "--seed", -SEED_LIMIT, "--count", 1).returncode == 0
+
+
+def test_sample_refuses_metadata_for_a_generator_without(tmp_path: Path) -> None:
+    save_generator(tmp_path / "g.safetensors", Generator(ModelConfig(64, width=8, metadata=False)))
+    result = slae("sample", "--run", tmp_path / "g.safetensors", "--metadata", "mix")
+    refused(result, 2, "--metadata mix has no meaning", "takes no metadata")
+
+
+def test_sample_of_an_unfinished_run_says_how_to_finish_it(run: Path, tmp_path: Path) -> None:
+    unfinished = tmp_path / "un finished"
+    unfinished.mkdir()
+    (unfinished / "run.json").write_bytes((run / "run.json").read_bytes())
+    refused(slae("sample", "--run", unfinished), 1, f"slae train --resume '{unfinished}'")
 
 
 def test_sample_refuses_what_it_cannot_use(run: Path, tmp_path: Path) -> None:
@@ -190,6 +245,18 @@ def test_data_list_and_show(tmp_path: Path) -> None:
         assert sheet.width == 10 * 66 - 2
 
 
+def test_a_sheet_of_many_pictures_says_how_many_it_has(tmp_path: Path) -> None:
+    for index in range(401):
+        Image.new("RGB", (8, 8), (index % 256, 0, 0)).save(tmp_path / f"{index:03d}.png")
+    shown = slae("data", "show", tmp_path, "--out", tmp_path.parent / "many.png")
+    assert "many.png, the first 400 of 401" in shown.stdout
+
+
+def test_pairs_of_one_model_are_refused() -> None:
+    result = slae("cost", "--pairs", 2, "--model", "slae", "--resolution", 64)
+    refused(result, 2, "--pairs compares", "name two or more")
+
+
 def test_metadata_of_the_built_in_set_is_shown() -> None:
     root = Path(__file__).parent.parent
     file = root / "data" / "openmoji_faces_metadata.safetensors"
@@ -209,6 +276,17 @@ def test_doctor_finds_a_healthy_installation(tmp_path: Path) -> None:
     assert any(line.startswith("[OK]   built-in data: 95 drawings") for line in lines)
     missing = [line for line in lines if line.startswith("[--]") and "downloaded" in line]
     assert any("vgg16_features" in line and "https://" in line for line in missing)
+
+
+def test_a_shared_folder_of_weights_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "shared"))
+    (tmp_path / "shared" / "hub").mkdir(parents=True)
+    monkeypatch.setattr(os, "access", lambda path, mode: "shared" not in str(path))
+    (line,) = (line for line in doctor._disk() if "may not be written to" in line)
+    assert line.startswith("[--]")
+    assert "for weights" in line
 
 
 def test_help_teaches() -> None:

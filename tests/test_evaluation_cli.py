@@ -16,7 +16,8 @@ from slae_lib.cli import LabGroup
 from slae_lib.cli.evaluate import evaluate
 from slae_lib.config import ModelConfig, TrainConfig
 from slae_lib.datasets import load_images
-from slae_lib.evaluation import fid, frechet_distance
+from slae_lib.errors import LabError
+from slae_lib.evaluation import fid, frechet_distance, measurements
 from slae_lib.generator import Generator
 from slae_lib.metadata import MetadataBank
 from slae_lib.runs import RunInfo
@@ -183,6 +184,116 @@ def test_all_names_what_it_could_not_measure(run_evaluate: Evaluate, run: Path) 
     values = json.loads((run / "evaluation-all.json").read_text())
     assert {"fid", "kid", "novelty", "backtracking"} <= set(values)
     assert "vgg16-397923af.pth" in values["backtracking"]["not_measured"]
+
+
+ALL = ("--count", 4, "--samples", 3, "--side", 64, "--steps", 1, "--distance", "l1")
+
+
+def test_all_keeps_its_numbers_when_a_part_fails(
+    run_evaluate: Evaluate, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise LabError("It went wrong; do it again.")
+
+    monkeypatch.setattr(measurements, "add_backtracking", fail)
+    result = run_evaluate("all", "--run", run, *ALL, "--resamples", 2)
+    assert result.exit_code == 0, result.output
+    for words in ("FID", "flagged as copied", "backtracking was not measured: It went wrong"):
+        assert words in result.output
+    values = json.loads((run / "evaluation-all.json").read_text())
+    assert values["backtracking"] == {"not_measured": "It went wrong; do it again."}
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(measurements, "add_backtracking", stop)
+    result = run_evaluate("all", "--run", run, *ALL, "--resamples", 2)
+    assert result.exit_code != 0
+    assert "FID" in result.output
+    assert "flagged as copied" in result.output
+
+
+@pytest.mark.parametrize("what", ["all", "novelty", "lpips", "fid", "kid"])
+def test_what_cannot_be_written_is_refused_before_measuring(
+    run_evaluate: Evaluate, run: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    def measured(*_: object, **__: object) -> None:
+        pytest.fail("it was measured first")
+
+    for name in ("add_novelty", "add_backtracking", "features_of_run"):
+        monkeypatch.setattr(measurements, name, measured)
+    out = run / "run.json" / "out.json"  # below a file
+    refused(run_evaluate(what, "--run", run, "--out", out), 1, "out.json could not be written")
+    refused(run_evaluate(what, "--run", run, "--out", run), 1, "is a folder")
+    new = run / "new" / "deep" / "out.json"
+    with pytest.raises(pytest.fail.Exception):
+        raise run_evaluate(what, "--run", run, "--out", new).exception or AssertionError
+    assert not (run / "new").exists()
+
+
+def test_all_looks_for_its_images_before_measuring(
+    run_evaluate: Evaluate, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fid, "fid_inception", lambda: pytest.fail("it was measured first"))
+    nothing = tmp_path / "nothing"
+    refused(run_evaluate("all", "--run", run, "--images", nothing), 1, "nothing does not exist")
+    refused(run_evaluate("all", "--run", run, "--data", nothing), 1, "nothing does not exist")
+
+
+@pytest.mark.parametrize("what", ["all", "novelty", "lpips"])
+def test_the_table_is_there_before_the_figures(
+    run_evaluate: Evaluate, run: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise LabError("It cannot be drawn.")
+
+    for name in ("pairs_figure", "reconstruction_figure"):
+        monkeypatch.setattr(measurements, name, broken)
+    options = {
+        "all": (*ALL, "--resamples", 2),
+        "novelty": ("--count", 3, "--side", 64),
+        "lpips": ("--steps", 1, "--distance", "l1"),
+    }
+    result = run_evaluate(what, "--run", run, *options[what])
+    refused(result, 1, "It cannot be drawn.")
+    assert ("L1 distance" if what == "lpips" else "flagged as copied") in result.output
+    assert json.loads((run / f"evaluation-{what}.json").read_text())
+
+
+def test_too_few_values_have_no_interval(run_evaluate: Evaluate, run: Path) -> None:
+    options = ("--distance", "l1", "--steps", 1, "--restarts", 1, "--targets")
+    for targets in (1, 2, 3):
+        result = run_evaluate("lpips", "--run", run, *options, targets)
+        assert result.exit_code == 0, result.output
+        assert ("95 % interval" in result.output) == (targets == 3)
+        values = json.loads((run / "evaluation-lpips.json").read_text())["backtracking"]
+        assert (values["interval_95"] is not None) == (targets == 3)
+    for count in (2, 3):
+        result = run_evaluate("fid", "--run", run, "--count", count, "--resamples", 2)
+        assert ("95 % interval" in result.output) == (count == 3)
+
+
+def test_kid_of_whole_sets_has_no_deviation(run_evaluate: Evaluate, run: Path) -> None:
+    result = run_evaluate("kid", "--run", run, "--count", 3)
+    assert result.exit_code == 0, result.output
+    assert "no deviation: the only subset is the whole set of 3" in result.output
+    values = json.loads((run / "evaluation-kid.json").read_text())["kid"]
+    assert (values["deviation"], values["subsets"], values["subset_size"]) == (0, 1, 3)
+    result = run_evaluate("kid", "--run", run, "--count", 4)
+    assert "over 100 subsets of 3" in result.output
+
+
+@pytest.mark.parametrize("data", ["pictures", "/somewhere/else/pictures", "100-shot-panda"])
+def test_an_export_without_its_pictures_points_to_data(
+    run_evaluate: Evaluate, run: Path, folder: Path, data: str
+) -> None:
+    info = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**info, "data": data}))
+    mend = f"; or name the training pictures of {run} with --data."
+    refused(run_evaluate("novelty", "--run", run), 1, mend)
+    options = ("--data", folder, "--count", 2, "--side", 64)
+    result = run_evaluate("novelty", "--run", run, *options)
+    assert result.exit_code == 0, result.output
 
 
 def test_without_any_weights_nothing_is_measured(

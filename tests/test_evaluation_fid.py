@@ -180,6 +180,21 @@ def test_folder_pictures_keep_their_own_sizes(tmp_path: Path, tiny: TinyInceptio
         images.batch([1])
 
 
+def test_grey_of_sixteen_bits_is_scaled_and_not_clipped(tmp_path: Path) -> None:
+    deep = np.full((16, 20), 257 * 100, dtype=np.uint16)
+    deep[:, 10:] = 65535
+    Image.fromarray(deep).save(tmp_path / "a.png")
+    Image.fromarray(deep).save(tmp_path / "b.tif")
+    images = FolderImages(tmp_path)
+    for index in (0, 1):
+        picture = images.batch([index])[0]
+        assert picture.shape == (3, 16, 20)
+        assert (picture[:, :, :10] == 100).all()
+        assert (picture[:, :, 10:] == 255).all()
+    # What was kept of such a folder before had been measured on white pictures.
+    assert "own-size-2" in feature_file(images).name
+
+
 def test_folders_that_cannot_be_measured_are_refused(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="is empty"):
         FolderImages(tmp_path)

@@ -44,7 +44,8 @@ def test_subsets_are_as_large_as_the_smaller_side_allows() -> None:
     # One subset of everything is the distance itself, and has no deviation.
     whole = kernel_distance(real, generated[:30], subsets=3)
     assert whole.mean == pytest.approx(polynomial_mmd(real, generated[:30]))
-    assert whole.deviation == pytest.approx(0, abs=1e-9)
+    assert (whole.whole, whole.subsets, whole.deviation) == (True, 1, 0)
+    assert not result.whole
 
 
 def test_one_image_or_other_features_are_refused() -> None:

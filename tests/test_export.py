@@ -1,5 +1,7 @@
 """A finished run, made small: the same images, without what only training needs."""
 
+import dataclasses
+import shutil
 from pathlib import Path
 
 import pytest
@@ -80,6 +82,35 @@ def test_an_earlier_export_is_replaced_and_nothing_else(run: Path, tmp_path: Pat
         export_run(run, tmp_path / "thesis")
     with pytest.raises(LabError, match="is not the folder of a run"):
         export_run(tmp_path / "thesis", tmp_path / "other")
+
+
+def test_a_file_is_no_folder_for_an_export(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("words")
+    with pytest.raises(UsageError, match=r"README\.md is a file; give --out the name of a folder"):
+        export_run(run, tmp_path / "README.md")
+    assert (tmp_path / "README.md").read_text() == "words"
+
+
+@pytest.mark.parametrize("known_from", ["run.json", "metrics.csv"])
+def test_a_generator_from_before_a_continuation_is_refused(
+    run: Path, tmp_path: Path, known_from: str
+) -> None:
+    continued = tmp_path / "my run"
+    shutil.copytree(run, continued)
+    if known_from == "run.json":
+        info = RunInfo.load(run)
+        longer = dataclasses.replace(info.train, iterations=12)
+        dataclasses.replace(info, train=longer).save(continued)
+    else:
+        lines = (run / "metrics.csv").read_text().splitlines()
+        cells = lines[-1].split(",")
+        with (continued / "metrics.csv").open("a") as file:
+            file.write(",".join(["12", *cells[1:]]) + "\n")
+    with pytest.raises(
+        LabError, match=r"of iteration 6 and the run has gone on to 12; .*--resume '.*my run'"
+    ):
+        export_run(continued, tmp_path / "small")
+    assert not (tmp_path / "small").exists()
 
 
 def test_the_command_says_what_it_made(run: Path, tmp_path: Path) -> None:

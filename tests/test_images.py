@@ -415,6 +415,33 @@ def test_pictures_are_found_at_every_depth_with_any_case_of_suffix(tmp_path):
     assert find_pictures(tmp_path) == wanted  # capitals sort before small letters
 
 
+def test_the_folders_of_runs_are_left_out_unless_one_is_asked_for(tmp_path):
+    run = tmp_path / "runs" / "faces"
+    for path in (tmp_path / "a.png", run / "attention.png", run / "samples" / "0000002.png"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (run / "run.json").touch()
+    assert find_pictures(tmp_path) == ["a.png"]
+    assert find_pictures(run) == ["attention.png", "samples/0000002.png"]
+
+
+def test_pictures_of_kinds_that_are_not_read_are_said_once(tmp_path):
+    (tmp_path / "sub").mkdir()
+    for name in ("a.png", "b.HEIC", "c.svg", "sub/d.heic", ".e.heic", "f.txt", "g.json"):
+        (tmp_path / name).touch()
+    with pytest.warns(SkippedPicture) as caught:
+        assert find_pictures(tmp_path) == ["a.png"]
+    (warning,) = caught
+    assert str(warning.message) == (
+        f"3 files of other kinds (.heic, .svg) were left out of {tmp_path}; convert them to JPEG "
+        "or PNG to use them."
+    )
+    (tmp_path / "sub" / "d.heic").unlink()
+    (tmp_path / "c.svg").unlink()
+    with pytest.warns(SkippedPicture, match=r"1 file of another kind \(\.heic\) was left out of"):
+        find_pictures(tmp_path)
+
+
 def test_links_to_folders_are_followed_and_loops_end(tmp_path):
     top, elsewhere = tmp_path / "top", tmp_path / "elsewhere"
     (top / "sub").mkdir(parents=True)

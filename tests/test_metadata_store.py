@@ -11,6 +11,7 @@ from PIL import Image
 
 from slae_lib import metadata_store, pretrained
 from slae_lib.datasets import load_images, to_float
+from slae_lib.errors import LabError
 from slae_lib.metadata import MetadataBank, MetadataExtractor
 from slae_lib.metadata_store import bank_for, cached_file, stored_file
 
@@ -61,6 +62,22 @@ def test_a_cache_that_cannot_be_written_is_said_and_the_bank_is_there(
     own_cache.write_text("not a folder")
     with pytest.warns(UserWarning, match="extracted again next time"):
         assert len(bank_for(folder, "relu1_1")) == 3
+
+
+def test_a_cache_that_may_not_be_read_is_one_sentence(
+    folder: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = load_images(folder, 64)
+    exists = Path.exists
+
+    def forbidden(self: Path) -> bool:
+        if self.is_relative_to(own_cache):
+            raise PermissionError(13, "Permission denied", str(self))
+        return exists(self)
+
+    monkeypatch.setattr(Path, "exists", forbidden)
+    with pytest.raises(LabError, match=r"cache folder .* cannot be read .*SLAE_CACHE"):
+        bank_for(folder, images=images)
 
 
 # The built-in set

@@ -6,7 +6,12 @@ from matplotlib.figure import Figure
 
 from slae_lib.evaluation import Neighbours, Novelty
 from slae_lib.evaluation.novelty import COPY_RATIO
-from slae_lib.plotting.evaluation import novelty_figure, pairs_figure, reconstruction_figure
+from slae_lib.plotting.evaluation import (
+    SHOWN_TARGETS,
+    novelty_figure,
+    pairs_figure,
+    reconstruction_figure,
+)
 
 
 def words(figure: Figure) -> str:
@@ -95,3 +100,30 @@ def test_targets_stand_over_reconstructions_over_errors() -> None:
     assert "0.250" in text
     for word in ("target", "reconstruction", "error"):
         assert word in text
+
+
+def test_of_many_targets_the_first_are_drawn() -> None:
+    many = 450
+    distances = [0.0] * SHOWN_TARGETS + [1.0] * (many - SHOWN_TARGETS)
+    figure = reconstruction_figure(pictures(many), pictures(many), distances, distance_name="L1")
+    assert len(figure.axes) == 3 * SHOWN_TARGETS + 1
+    text = words(figure)
+    assert f"mean {1 - SHOWN_TARGETS / many:.3f}" in text  # of all
+    assert f"shown: the first {SHOWN_TARGETS} of 450" in text
+    few = reconstruction_figure(pictures(3), pictures(3), [0.1] * 3, distance_name="L1")
+    assert "shown" not in words(few)
+
+
+def test_the_title_of_one_column_fits_and_errors_stand_below_their_images() -> None:
+    name = "VGG-16 distance (uncalibrated)"
+    title = "The samples nearest to a training image (1 of 1)"
+    pair = pairs_figure(pictures(1), pictures(1), [0.5], measure="pixels", title=title)
+    found = reconstruction_figure(pictures(1), pictures(1), [0.5], distance_name=name)
+    for figure in (pair, found):
+        figure.canvas.draw()
+        heading = next(text for text in figure.texts if text.get_text() == figure.get_suptitle())
+        extent = heading.get_window_extent()
+        assert extent.x0 > 0
+        assert extent.x1 < figure.bbox.width
+    lefts = [axis.get_position().x0 for axis in found.axes[:3]]
+    assert max(lefts) - min(lefts) < 0.01

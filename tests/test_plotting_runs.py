@@ -1,6 +1,7 @@
 """Figures: the right pixels and words in the right places."""
 
 import numpy as np
+import pytest
 import torch
 from matplotlib.figure import Figure
 
@@ -80,6 +81,54 @@ def test_history_without_diversity_is_drawn() -> None:
     assert len(figure.axes) == 3
     assert "discriminator: penalty" in words(figure)
     assert "reconstruction" not in words(figure)
+
+
+ROW = {
+    "discriminator": 1.5,
+    "reconstruction": 0.4,
+    "penalty": None,
+    "generator": 0.1,
+    "real_logits": 0.3,
+    "fake_logits": -0.2,
+    "diversity": None,
+}
+
+
+@pytest.mark.parametrize("column", ["discriminator", "reconstruction", "penalty", "generator"])
+def test_every_loss_stays_below_the_legend(column: str) -> None:
+    # A run has a reconstruction or a penalty, never both.
+    row = ROW | ({"reconstruction": None} if column == "penalty" else {})
+    rows = [row | {"iteration": i, column: 4.5 - i} for i in range(3)]
+    rows.append(row | {"iteration": 3, column: float("inf")})  # has no place on any axis
+    losses = history_figure(rows, title="x").axes[0]
+    losses.figure.canvas.draw()
+    legend = losses.get_legend().get_window_extent().transformed(losses.transData.inverted())
+    assert legend.y0 > 4.5
+    assert losses.get_ylim()[1] < 9
+
+
+def test_a_collapse_and_a_high_diversity_are_drawn_whole() -> None:
+    rows = [ROW | {"iteration": i, "diversity": value} for i, value in enumerate((0.0, 2.1, 0.0))]
+    diversity = history_figure(rows, title="x").axes[2]
+    assert list(diversity.lines[0].get_ydata()) == [0.0, 2.1, 0.0]
+    assert diversity.get_ylim()[1] > 2.5
+    few = [row | {"diversity": 1.1} for row in rows]
+    assert history_figure(few, title="x").axes[2].get_ylim() == pytest.approx((0, 1.6))
+
+
+def test_a_single_diversity_stands_on_the_axis_of_the_run() -> None:
+    rows = [ROW | {"iteration": i, "diversity": 0.9 if i == 60 else None} for i in (20, 40, 60)]
+    assert history_figure(rows, title="x").axes[2].get_xlim() == pytest.approx((0, 63))
+
+
+def test_progress_of_one_grid_cuts_off_no_words() -> None:
+    title = "The same noise while the generator learns"  # as `slae train` writes it
+    figure = progress_figure({60: pictures(9)}, title=title)
+    figure.canvas.draw()
+    for text in (figure._suptitle, figure._supxlabel):
+        box = text.get_window_extent()
+        assert box.x0 > 0
+        assert box.x1 < figure.bbox.width
 
 
 def test_progress_shows_the_same_noise_in_a_row_and_always_the_end() -> None:

@@ -112,6 +112,19 @@ def test_what_the_page_says_of_the_ablation_is_in_its_numbers() -> None:
         f"to {in_words(both.interval.high)}"
     ) in page
 
+    names = ("slae", "fastgan", "metadata", "slae-metadata")
+    by_kid = {name: compare(results, name, "stylegan2", "kid") for name in names}
+    assert {name for name in names if by_kid[name].verdict == "better"} == {"slae"}
+    assert {by_kid[name].verdict for name in names[1:]} == {"not decided"}
+    lower_by = {name: f"{-1000 * by_kid[name].difference:.0f}" for name in names}
+    low, high = (-1000 * end for end in (by_kid["slae"].interval.high, by_kid["slae"].interval.low))
+    assert f"KID x 1000 is lower by {lower_by['slae']} with SLAE ({low:.0f} to {high:.0f})" in page
+    assert (
+        f"by {lower_by['fastgan']} for FastGAN, by {lower_by['metadata']} with metadata and by "
+        f"{lower_by['slae-metadata']} with both, in intervals that hold 0."
+    ) in page
+    assert "by KID only with SLAE alone, not decided with both by either" in page
+
 
 def test_what_the_page_says_of_stylegan2s_cost_is_in_its_numbers() -> None:
     models = {(model["model"], model["resolution"]): model for model in load("cost.json")["models"]}

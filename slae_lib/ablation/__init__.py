@@ -1,11 +1,12 @@
 """The paper's ablation: FastGAN, + metadata, + SLAE, + both, and StyleGAN2, on any data set.
 
-`systems` says what is compared, `runner` trains and measures and can be stopped at any time, and
-`results` keeps the numbers and draws conclusions from them.
+`systems` says what is compared and `plan` how, `runner` trains and measures and can be stopped at
+any time, `records` is what it has finished, and `results` draws conclusions from the numbers.
 """
 
+from slae_lib.ablation.plan import Ablation
 from slae_lib.ablation.results import AblationResults, Comparison, compare, final_table
-from slae_lib.ablation.runner import Ablation, run_ablation
+from slae_lib.ablation.runner import run_ablation
 from slae_lib.ablation.systems import SYSTEMS, System, system_configs
 
 __all__ = [

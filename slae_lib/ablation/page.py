@@ -19,11 +19,13 @@ def describe(results: AblationResults) -> str:
 
 def markdown(results: AblationResults) -> str:
     """Return the table with the command that made it."""
+    gathered = ", ".join(results.facts.get("gathered", ()))
+    earlier = f"From earlier calls with the same settings: {gathered}.\n\n" if gathered else ""
     return (
         f"{final_table(results)}\n\n"
         "Mean ± deviation over the seeds. Last column: difference of FID seed by seed, its mean "
         "with Student's 95 % interval.\n\n"
-        f"{describe(results)}\n\n```bash\n{results.facts['command']}\n```\n"
+        f"{describe(results)}\n\n{earlier}```bash\n{results.facts['command']}\n```\n"
     )
 
 

@@ -208,7 +208,7 @@ def final_table(results: AblationResults, baseline: str = "fastgan") -> str:
 
 
 def _against(results: AblationResults, system: str, baseline: str) -> str:
-    if system == baseline or not results.of(baseline):
+    if system == baseline or not results.of(baseline).keys() & results.of(system).keys():
         return "-"
     found = compare(results, system, baseline)
     if len(found.differences) < 2:

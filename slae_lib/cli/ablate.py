@@ -88,7 +88,7 @@ def ablate(
     Every system is trained with every seed on the same data, sees as many images in the same
     order, and is measured with FID and KID along the way. Stop it with Ctrl-C and type the same
     command again to go on. Runs of different seeds can be started side by side with the same
-    --out; the command with all the seeds then gathers them.
+    --out; what is finished there with the same settings is gathered into one table.
     """
     from slae_lib.ablation import Ablation, final_table, run_ablation
     from slae_lib.ablation.page import write_page

@@ -79,9 +79,15 @@ def cost(
     from slae_lib.cost import MODELS, count, measure, paired_step_time
     from slae_lib.cost_table import Pair, Row, format_pairs, format_table
     from slae_lib.device import hardware, pick_device
+    from slae_lib.errors import UsageError
     from slae_lib.files import atomic_write
     from slae_lib.runs import versions
 
+    if pairs and len(models) < 2:
+        raise UsageError(
+            "--pairs compares the first --model with each of the others and there is one alone; "
+            "name two or more."
+        )
     rows, compared = [], []
     for resolution in resolutions:
         for model in models:

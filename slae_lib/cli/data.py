@@ -7,6 +7,8 @@ import click
 
 from slae_lib.config import RESOLUTIONS
 
+ON_SHEET = 400  # pictures that `slae data show --out` draws at most
+
 
 @click.group()
 def data() -> None:
@@ -35,8 +37,10 @@ def data_list() -> None:
 def data_show(data: str, resolution: int, out: Path | None) -> None:
     """Show what the lab sees of a data set or folder, as it will train on it."""
     from slae_lib.datasets import DATA_SETS, load_images
-    from slae_lib.sampling import save_images
+    from slae_lib.sampling import check_sheet, save_images
 
+    if out is not None:
+        check_sheet(out)
     if data in DATA_SETS:
         info = DATA_SETS[data]
         click.echo(f"{info.title}\n  licence      {info.licence}\n  source       {info.source}")
@@ -46,5 +50,7 @@ def data_show(data: str, resolution: int, out: Path | None) -> None:
     click.echo(f"  kept in      {'memory' if images.in_memory else 'files'}")
     click.echo(f"  fingerprint  {images.fingerprint}")
     if out is not None:
-        for path in save_images(images.batch(range(min(len(images), 400))), out):
-            click.echo(f"  sheet        {path}")
+        shown = min(len(images), ON_SHEET)
+        part = f", the first {shown} of {len(images)}" if shown < len(images) else ""
+        for path in save_images(images.batch(range(shown)), out):
+            click.echo(f"  sheet        {path}{part}")

@@ -20,7 +20,7 @@ from slae_lib.cli.evaluate_options import (
     count_option,
     search_options,
 )
-from slae_lib.errors import UsageError
+from slae_lib.errors import LabError, UsageError
 
 if TYPE_CHECKING:
     from slae_lib.evaluation.backtracking import DistanceKind
@@ -82,9 +82,9 @@ def novelty(count: int, side: int, out: Path | None, **options: Any) -> None:
     from slae_lib.evaluation.measurements import Subject, add_novelty
 
     subject = Subject(**options)
+    out = _checked(out or subject.default_out("novelty"))
     report = subject.report(_command())
-    out = out or subject.default_out("novelty")
-    add_novelty(report, subject, count, side, out)
+    add_novelty(report, subject, count, side)
     _finish(report, out)
 
 
@@ -121,12 +121,11 @@ def lpips(
 
     of_target = mode == "target"
     subject = Subject(mode="bank" if of_target else mode, **options)
+    out = _checked(out or subject.default_out("lpips"))
     report = subject.report(_command())
-    out = out or subject.default_out("lpips")
     add_backtracking(
         report,
         subject,
-        out,
         images=images,
         targets=targets,
         distance=distance,
@@ -162,7 +161,8 @@ def everything(
     out: Path | None,
     **options: Any,
 ) -> None:
-    """FID, KID, novelty and back-tracking; what lacks its weights is named and left out."""
+    """FID, KID, novelty and back-tracking; what cannot be measured is named and left out."""
+    from slae_lib.datasets import load_images
     from slae_lib.evaluation.backtracking import Search
     from slae_lib.evaluation.fid import compare_features
     from slae_lib.evaluation.measurements import (
@@ -171,11 +171,12 @@ def everything(
         add_novelty,
         features_of_run,
     )
-    from slae_lib.pretrained import MissingWeightsError
 
     subject = Subject(**options)
+    target = _checked(out or subject.default_out("all"))
     report = subject.report(_command())
-    target = out or subject.default_out("all")
+    if images is not None:  # before an hour of measuring: are they there?
+        load_images(images, subject.samples.resolution)
 
     def measure_fid() -> None:
         features = features_of_run(subject, count)
@@ -185,7 +186,6 @@ def everything(
         add_backtracking(
             report,
             subject,
-            target,
             images=images,
             targets=targets,
             distance=distance,
@@ -194,16 +194,21 @@ def everything(
         )
 
     missing = []
-    for name, measure in (
-        ("fid", measure_fid),
-        ("novelty", lambda: add_novelty(report, subject, samples, side, target)),
-        ("backtracking", measure_backtracking),
-    ):
-        try:
-            measure()
-        except MissingWeightsError as problem:
-            report.add_missing(name, str(problem))
-            missing.append(problem)
+    try:
+        for name, measure in (
+            ("fid", measure_fid),
+            ("novelty", lambda: add_novelty(report, subject, samples, side)),
+            ("backtracking", measure_backtracking),
+        ):
+            try:
+                measure()
+            except LabError as problem:
+                report.add_missing(name, str(problem))
+                missing.append(problem)
+    except BaseException:  # stopped, or no memory: what is measured took its time
+        if report.rows:
+            click.echo(report.table())
+        raise
     if len(missing) == 3:
         raise missing[0]
     _finish(report, target)
@@ -231,20 +236,33 @@ def _features(
         if resolution is not None:
             raise UsageError("--resolution is for two folders; a run has its own.")
         subject = Subject(run, data, seed, mode, device)
+        out = _checked(out or subject.default_out(what))
         report = subject.report(_command())
-        return features_of_run(subject, count), report, out or subject.default_out(what)
+        return features_of_run(subject, count), report, out
     if run is not None or real is None or fake is None:
         raise UsageError("Give either --run RUN, or both --real and --fake.")
     if data is not None:
         raise UsageError("--data belongs to --run; with --fake the other side is --real.")
+    if out is not None:
+        _checked(out)
     report = Report(_command(), {"seed": seed})
     return features_of_folders(real, fake, resolution, device, report), report, out
 
 
+def _checked(out: Path) -> Path:
+    """Return ``out``; refuse it before anything is measured if it cannot be written."""
+    from slae_lib.evaluation.report import check_writable
+
+    check_writable(out)
+    return out
+
+
 def _finish(report: "Report", out: Path | None) -> None:
+    # The numbers first: whatever cannot be written or drawn, they are not lost.
     click.echo(report.table())
     if out is not None:
         report.save(out)
+        report.draw(out)
         click.echo("\nMade:")
         for path in (out, *report.pictures):
             click.echo(f"  {path}")

@@ -25,7 +25,8 @@ import click
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Sheet of all images  [default: samples-SEED.png beside the generator]",
+    help="Sheet of all images: .png, .jpg or .webp  [default: samples-SEED.png beside the "
+    "generator, samples-METADATA-SEED.png with another --metadata than bank]",
 )
 @click.option(
     "--each", type=click.Path(path_type=Path), help="Folder to write each image to as well."
@@ -34,10 +35,12 @@ def sample(
     run: Path, count: int, seed: int, mode: str, out: Path | None, each: Path | None
 ) -> None:
     """Draw images from a trained generator."""
-    from slae_lib.sampling import sample_images, save_images
+    from slae_lib.sampling import check_sheet, sample_images, save_images
 
     file = run / "generator.safetensors" if run.is_dir() else run
+    source = "" if mode == "bank" else f"{Path(mode).stem}-"
+    sheet = out or file.parent / f"samples-{source}{seed}.png"
+    check_sheet(sheet)
     images = sample_images(file, count, seed, mode)
-    sheet = out or file.parent / f"samples-{seed}.png"
     for path in save_images(images, sheet, each):
         click.echo(path)

@@ -46,7 +46,8 @@ def cached_features(
 
 def feature_file(images: StoredImages, kind: str = "") -> Path:
     """Return where `cached_features` keeps the features, whether or not they are there."""
-    parts = [images.fingerprint, str(images.resolution or "own-size"), kind]
+    # 2: before, pictures of 16 bits were read as white at their own size.
+    parts = [images.fingerprint, str(images.resolution or "own-size-2"), kind]
     return cache_folder() / "features" / f"{'-'.join(part for part in parts if part)}.safetensors"
 
 

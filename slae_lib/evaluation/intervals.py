@@ -7,6 +7,9 @@ from torch import Tensor
 
 CONFIDENCE = 0.95
 
+FEWEST = 3
+"""With fewer values an interval says nothing: tables leave it out."""
+
 
 class Interval(NamedTuple):
     """The two ends of an interval, by default of 95 % confidence."""

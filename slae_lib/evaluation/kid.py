@@ -20,12 +20,14 @@ class KidResult:
         deviation: over the subsets, of a single one. Not an error of the mean: subsets overlap.
         subsets: how many.
         subset_size: images from each side in one subset.
+        whole: both sides are no larger than a subset, so that there is only one and no deviation.
     """
 
     mean: float
     deviation: float
     subsets: int
     subset_size: int
+    whole: bool = False
 
 
 def polynomial_mmd(first: Tensor, second: Tensor) -> float:
@@ -55,7 +57,8 @@ def kernel_distance(
     Args:
         real: (n, d).
         generated: (m, d).
-        subsets: how many times a subset of each side is drawn, without replacement.
+        subsets: how many times a subset of each side is drawn, without replacement; once if that
+            is all of both sides.
         subset_size: images in a subset; the smaller side's number if that is less, so that with
             100 real images all of them are in every subset.
         seed: of the drawing.
@@ -74,6 +77,9 @@ def kernel_distance(
             f"The two sets have {real.shape[1]} and {generated.shape[1]} features per image; "
             "measure both with the same network."
         )
+    whole = size == len(real) == len(generated)
+    if whole:
+        subsets = 1  # they would all be the same
     generator = torch.Generator().manual_seed(seed)
     values = torch.empty(subsets, dtype=torch.float64)
     for index in range(subsets):
@@ -81,7 +87,8 @@ def kernel_distance(
             real[torch.randperm(len(real), generator=generator)[:size]],
             generated[torch.randperm(len(generated), generator=generator)[:size]],
         )
-    return KidResult(float(values.mean()), float(values.std(correction=0)), subsets, size)
+    deviation = float(values.std(correction=0))
+    return KidResult(float(values.mean()), deviation, subsets, size, whole)
 
 
 def _kernel(first: Tensor, second: Tensor) -> Tensor:

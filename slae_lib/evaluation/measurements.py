@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from slae_lib.datasets import ImageSet, load_images
@@ -30,7 +29,6 @@ from slae_lib.evaluation.sources import (
     generator_file,
     training_images,
 )
-from slae_lib.files import atomic_write
 from slae_lib.plotting.evaluation import novelty_figure, pairs_figure, reconstruction_figure
 from slae_lib.pretrained import MissingWeightsError
 from slae_lib.sampling import GeneratedImages
@@ -132,22 +130,21 @@ def features_of_folders(
     return network.of_stored(sides[0]), network.of(sides[1])
 
 
-def add_novelty(report: Report, subject: Subject, count: int, side: int, out: Path) -> None:
-    """Measure the novelty of ``count`` samples and draw them beside their nearest images.
+def add_novelty(report: Report, subject: Subject, count: int, side: int) -> None:
+    """Measure the novelty of ``count`` samples, to be drawn beside their nearest images.
 
     Args:
-        report: gets the result.
+        report: gets the result and the drawings.
         subject: what is measured.
         count: how many samples.
         side: at which VGG-16 sees the images.
-        out: file of the report; the pictures go beside it.
     """
     samples, training = subject.samples.first(count), subject.training
     result = measure_novelty(samples, training, VggFeatures(side, samples.device))
     report.add_novelty(result, training.names, side)
     closest = result.features.distances.argsort()[:SHOWN_PAIRS]
     nearest = result.features.nearest[closest]
-    figure = pairs_figure(
+    report.drawings["pairs"] = lambda: pairs_figure(
         samples.batch(closest),
         training.batch(nearest),
         result.features.distances[closest].tolist(),
@@ -157,14 +154,12 @@ def add_novelty(report: Report, subject: Subject, count: int, side: int, out: Pa
         title=f"The samples nearest to a training image ({len(closest)} of {count})",
         attribution=training.attribution,
     )
-    _save_figure(report, figure, out, "pairs")
-    _save_figure(report, novelty_figure(result), out, "novelty")
+    report.drawings["novelty"] = lambda: novelty_figure(result)
 
 
 def add_backtracking(
     report: Report,
     subject: Subject,
-    out: Path,
     *,
     images: str | None = None,
     targets: int = 8,
@@ -173,12 +168,11 @@ def add_backtracking(
     search: Search | None = None,
     metadata_of_target: bool = False,
 ) -> None:
-    """Reconstruct images with the generator and draw the result.
+    """Reconstruct images with the generator, to be drawn beside them.
 
     Args:
-        report: gets the result.
+        report: gets the result and the drawing.
         subject: what is measured.
-        out: file of the report; the picture goes beside it.
         images: folder or name of images that were held back; the training images if not given.
         targets: how many of them, evenly spread over the set.
         distance: ``"lpips"``, ``"vgg"`` or ``"l1"``.
@@ -209,7 +203,7 @@ def add_backtracking(
     names = [given.names[index] for index in chosen]
     known = _count_known(pictures, subject.training) if subject.knows_training else None
     report.add_backtracking(result, given.name, names, known)
-    figure = reconstruction_figure(
+    report.drawings["reconstructions"] = lambda: reconstruction_figure(
         pictures,
         result.reconstructions,
         result.distances.tolist(),
@@ -217,7 +211,6 @@ def add_backtracking(
         names=names,
         attribution=given.attribution,
     )
-    _save_figure(report, figure, out, "reconstructions")
 
 
 def _count_known(pictures: Tensor, training: ImageSet) -> int:
@@ -231,10 +224,3 @@ def _count_known(pictures: Tensor, training: ImageSet) -> int:
 
 def _facts(images: ImageSet | FolderImages) -> dict[str, Any]:
     return {"data": images.name, "images": len(images), "fingerprint": images.fingerprint}
-
-
-def _save_figure(report: Report, figure: Figure, out: Path, what: str) -> None:
-    path = out.with_name(f"{out.stem}-{what}.png")
-    with atomic_write(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110)
-    report.pictures.append(path)

@@ -2,16 +2,23 @@
 
 import json
 import math
+import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from slae_lib.errors import LabError
 from slae_lib.evaluation.backtracking import Backtracking
 from slae_lib.evaluation.fid import FidResult
+from slae_lib.evaluation.intervals import FEWEST, Interval
 from slae_lib.evaluation.kid import KidResult
 from slae_lib.evaluation.novelty import CRITERION, Neighbours, Novelty
-from slae_lib.files import atomic_write
+from slae_lib.files import atomic_write, write_error
 from slae_lib.runs import versions
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FORMAT = "slae-lab-evaluation-1"
 
@@ -26,6 +33,7 @@ class Report:
         results: numbers by the name of the measurement.
         rows: of the printed table: label and value.
         notes: what a reader has to know, as sentences.
+        drawings: what to draw, by the end of its file's name; `draw` does it.
         pictures: files that were drawn.
     """
 
@@ -34,20 +42,21 @@ class Report:
     results: dict[str, Any] = field(default_factory=dict)
     rows: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    drawings: dict[str, "Callable[[], Figure]"] = field(default_factory=dict)
     pictures: list[Path] = field(default_factory=list)
 
     def add_fid(self, result: FidResult) -> None:
         """Add FID with its interval, and KID beside it."""
-        low, high = result.interval
+        interval = _told(result.interval, result.generated)
         self.results["fid"] = {
             "fid": result.fid,
-            "interval_95": [low, high],
+            "interval_95": interval,
             "interval_covers": "which images were generated, or are on the --fake side",
             "real_images": result.real,
             "generated_images": result.generated,
         }
         self.rows.append(("images", f"{result.real} real, {result.generated} generated"))
-        self.rows.append(("FID", f"{result.fid:.3f}   95 % interval {low:.3f} to {high:.3f}"))
+        self.rows.append(("FID", f"{result.fid:.3f}{_in_words(interval, 3)}"))
         if result.note:
             self.notes.append(result.note)
         self.add_kid(result.kid)
@@ -60,9 +69,11 @@ class Report:
             "subsets": result.subsets,
             "subset_size": result.subset_size,
         }
-        value = f"{1000 * result.mean:.3f}   deviation {1000 * result.deviation:.3f}"
-        subsets = f"{result.subsets} subsets of {result.subset_size}"
-        self.rows.append(("KID x 1000", f"{value} over {subsets}"))
+        spread = f"deviation {1000 * result.deviation:.3f} over {result.subsets} subsets of"
+        if result.whole:
+            spread = "no deviation: the only subset is the whole set of"
+        value = f"{1000 * result.mean:.3f}   {spread} {result.subset_size}"
+        self.rows.append(("KID x 1000", value))
 
     def add_novelty(self, result: Novelty, names: tuple[str, ...], side: int) -> None:
         """Add novelty.
@@ -116,12 +127,12 @@ class Report:
             names: of the images.
             known: how many of them are training images; None if nobody knows.
         """
-        low, high = result.interval
+        interval = _told(result.interval, len(names))
         start = float(result.start.mean())
         self.results["backtracking"] = {
             "distance": result.distance_name,
             "mean": result.mean,
-            "interval_95": [low, high],
+            "interval_95": interval,
             "mean_at_random_start": start,
             "data": data,
             "training_images_among_them": known,
@@ -132,7 +143,7 @@ class Report:
         }
         self.rows += [
             ("reconstructed", f"{len(names)} images of {data}"),
-            (result.distance_name, f"{result.mean:.4f}   95 % interval {low:.4f} to {high:.4f}"),
+            (result.distance_name, f"{result.mean:.4f}{_in_words(interval, 4)}"),
             ("  at a random start", f"{start:.4f}"),
         ]
         if known:
@@ -171,6 +182,45 @@ class Report:
             # JSON has no infinity: a result that is none must not make a file that is none.
             text = json.dumps(_finite(values), indent=2, allow_nan=False)
             temporary.write_text(text + "\n", encoding="utf-8")
+
+    def draw(self, path: Path) -> None:
+        """Draw the figures beside ``path``, the file of the report.
+
+        Raises:
+            LabError: if one cannot be written.
+        """
+        for name, drawing in self.drawings.items():
+            picture = path.with_name(f"{path.stem}-{name}.png")
+            with atomic_write(picture) as temporary:
+                drawing().savefig(temporary, format="png", dpi=110)
+            self.pictures.append(picture)
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a file that a report could not be written to; nothing is left behind.
+
+    Raises:
+        LabError: if it cannot be written.
+    """
+    if path.is_dir():
+        raise LabError(f"{path} is a folder; give --out the name of a file, such as results.json.")
+    try:
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
+def _told(interval: Interval, count: int) -> list[float] | None:
+    return list(interval) if count >= FEWEST else None
+
+
+def _in_words(interval: list[float] | None, digits: int) -> str:
+    if interval is None:
+        return ""
+    low, high = interval
+    return f"   95 % interval {low:.{digits}f} to {high:.{digits}f}"
 
 
 def _neighbours(found: Neighbours, names: tuple[str, ...]) -> dict[str, Any]:

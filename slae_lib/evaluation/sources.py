@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 
 from slae_lib.datasets import ImageSet, load_images
 from slae_lib.errors import LabError, UsageError
+from slae_lib.images import _from_sixteen_bits
 from slae_lib.runs import RunInfo
 
 
@@ -50,7 +51,8 @@ class StoredImages(Images, Protocol):
 class FolderImages:
     """The pictures of a folder at their own sizes, converted to RGB and otherwise untouched.
 
-    This is how `pytorch-fid` reads a folder. Training sees pictures differently: upright, over
+    This is how `pytorch-fid` reads a folder, but for grey of 16 bits, which it would clip to white
+    and which is scaled to 8 bits here. Training sees pictures differently: upright, over
     white, cut to the middle square and resized (`slae_lib.datasets.load_images`).
 
     Args:
@@ -88,7 +90,9 @@ class FolderImages:
         path = self.folder / self.names[index]
         try:
             with Image.open(path) as picture:
-                pixels = torch.from_numpy(np.array(picture.convert("RGB")))  # (H, W, 3)
+                deep = picture.mode.startswith("I")  # 16 bits, which Pillow clips to white
+                shallow = _from_sixteen_bits(picture) if deep else picture
+                pixels = torch.from_numpy(np.array(shallow.convert("RGB")))  # (H, W, 3)
         except Exception as error:  # Pillow has many names for a damaged file
             raise LabError(
                 f"{path} cannot be read at its own size ({error}); mend it, or give --resolution."
@@ -131,7 +135,13 @@ def training_images(file: Path, resolution: int, data: str | None = None) -> Ima
             "with --data."
         )
     info = RunInfo.load(file.parent)
-    images = load_images(info.data, resolution)
+    try:
+        images = load_images(info.data, resolution)
+    except LabError as problem:  # an export may have come from a computer that had the pictures
+        raise LabError(
+            f"{str(problem).rstrip('.')}; or name the training pictures of {file.parent} with "
+            "--data."
+        ) from problem
     if images.fingerprint != info.data_fingerprint:
         raise LabError(
             f"{info.data} no longer holds the pictures that {file.parent} was trained on; bring "

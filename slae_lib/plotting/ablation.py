@@ -20,9 +20,12 @@ STYLES = {
 
 TITLES: dict[Measure, str] = {
     "fid": "FID (lower is better)",
-    "kid": "KID (lower is better)",
+    "kid": "KID x 1000 (lower is better)",
     "diversity": "Diversity of the samples (1: the real images)",
 }
+
+SCALES: dict[Measure, int] = {"kid": 1000}
+"""What a measure is multiplied by, as in the table; 1 if it is not here."""
 
 
 def ablation_figure(results: AblationResults, *, title: str, caption: str = "") -> Figure:
@@ -46,13 +49,16 @@ def ablation_figure(results: AblationResults, *, title: str, caption: str = "") 
 
 
 def _curves(axis: Axes, results: AblationResults, measure: Measure) -> None:
+    scale = SCALES.get(measure, 1)
+    drawn = [0.0, 1.0] if measure == "diversity" else [0.0]
     for system in results.systems:
         color, marker, line = STYLES[system]
         curves = [
-            {point.images: getattr(point, measure) for point in trial.points}
+            {point.images: scale * getattr(point, measure) for point in trial.points}
             for trial in results.of(system).values()
         ]
         for curve in curves:
+            drawn += curve.values()
             axis.plot(list(curve), list(curve.values()), color=color, linewidth=0.7, alpha=0.35)
         seen = sorted(set.intersection(*(set(curve) for curve in curves)))
         means = [statistics.fmean(curve[images] for curve in curves) for images in seen]
@@ -68,6 +74,9 @@ def _curves(axis: Axes, results: AblationResults, measure: Measure) -> None:
     if measure == "diversity":
         axis.axhline(1, color=GREY, linewidth=1, linestyle=":")
     axis.set(title=TITLES[measure], xlabel="real images seen in training")
-    axis.set_ylim(bottom=0)
+    # Zero belongs to the picture, and so do whole markers at its edges; KID can be below zero.
+    low, high = min(drawn), max(drawn)
+    air = 0.06 * (high - low)
+    axis.set_ylim(low - air if low < 0 else 0, high + air)
     axis.grid(alpha=0.2)
     axis.spines[["top", "right"]].set_visible(False)

@@ -19,6 +19,9 @@ from slae_lib.plotting.base import (
     to_pixels,
 )
 
+SHOWN_TARGETS = 16
+"""More columns than these make a picture that no screen can show."""
+
 
 def pairs_figure(
     samples: Tensor,
@@ -49,7 +52,8 @@ def pairs_figure(
     """
     columns = min(columns, len(samples))
     rows = -(-len(samples) // columns)
-    figure = Figure(figsize=(3.1 * columns, 1.75 * rows + 0.9), layout="constrained")
+    width = max(3.1 * columns, _width(title))
+    figure = Figure(figsize=(width, 1.75 * rows + 0.9), layout="constrained")
     grid = figure.subplots(rows, 2 * columns, squeeze=False)
     for axis in grid.flat:
         axis.set_axis_off()
@@ -120,6 +124,8 @@ def reconstruction_figure(
 ) -> Figure:
     """Draw given images, the generator's best reconstructions and where they differ.
 
+    Of many images the first `SHOWN_TARGETS` are drawn; the mean in the title is that of all.
+
     Args:
         targets: uint8 (N, 3, R, R), one column each.
         reconstructions: uint8 (N, 3, R, R).
@@ -130,10 +136,16 @@ def reconstruction_figure(
         title: above the figure.
         attribution: who made the given images.
     """
-    count = len(targets)
-    figure = Figure(figsize=(1.5 * count + 1.8, 5.2), layout="constrained")
+    count = min(len(targets), SHOWN_TARGETS)
+    heading = f"{title}: {distance_name}, mean {sum(distances) / len(targets):.3f}"
+    if count < len(targets):
+        heading += f"\nshown: the first {count} of {len(targets)}"
+    width = max(1.5 * count + 1.8, _width(heading))
+    figure = Figure(figsize=(width, 5.2), layout="constrained")
     axes = figure.subplots(3, count, squeeze=False)
-    error = (targets.float() - reconstructions.float()).abs().mean(dim=1)  # (N, R, R)
+    error = (
+        (targets[:count].float() - reconstructions[:count].float()).abs().mean(dim=1)
+    )  # (N, R, R)
     drawn = None
     for column in range(count):
         show(axes[0][column], to_pixels(targets[column]))
@@ -152,11 +164,13 @@ def reconstruction_figure(
     for row, label in enumerate(("target", "reconstruction", "error")):
         label_row(axes[row][0], label)
     if drawn is not None:
-        bar = figure.colorbar(drawn, ax=list(axes[2]), shrink=0.85, pad=0.01, aspect=12)
+        # Beside all rows, so that an error stays below its image in a wide figure of few columns.
+        bar = figure.colorbar(
+            drawn, ax=list(axes.flat), shrink=0.28, anchor=(0, 0.02), pad=0.01, aspect=12
+        )
         bar.set_label("mean of |difference|\n(0 to 255)", fontsize=8)
         bar.ax.tick_params(labelsize=8)
-    mean = sum(distances) / count
-    figure.suptitle(f"{title}: {distance_name}, mean {mean:.3f}")
+    figure.suptitle(heading)
     credit(figure, attribution)
     return figure
 
@@ -183,6 +197,11 @@ def _distribution(axis: Axes, samples: Tensor, training: Tensor) -> None:
     axis.set(ylabel="share", xlim=(0, None))
     axis.legend(fontsize=8, frameon=False)
     axis.spines[["top", "right"]].set_visible(False)
+
+
+def _width(title: str) -> float:
+    """Return the inches that a title needs, so that a figure of one or two columns shows it."""
+    return 0.3 + 0.1 * max(len(line) for line in title.split("\n"))
 
 
 def _short(name: str, longest: int = 18) -> str:

@@ -1,7 +1,7 @@
 """Figures of a training run."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -22,6 +22,8 @@ from slae_lib.plotting.base import (
     show_over,
     to_pixels,
 )
+
+_TITLE_WIDTH = 4.8  # inches, so that a figure of one column cuts off neither title nor caption
 
 
 def samples_figure(
@@ -102,6 +104,7 @@ def history_figure(rows: Sequence[Mapping[str, Any]], *, title: str, blind: floa
         blind: loss of a discriminator that tells nothing apart: 2 for the hinge.
     """
     figure = new_figure(12, 4.2)
+    drawn = ["discriminator", "generator"]
     losses, logits, diversity = figure.subplots(1, 3)
     x = [row["iteration"] for row in rows]
 
@@ -112,26 +115,32 @@ def history_figure(rows: Sequence[Mapping[str, Any]], *, title: str, blind: floa
     for column, color in (("reconstruction", ORANGE), ("penalty", GREEN)):
         if any(row[column] is not None for row in rows):
             line(losses, column, f"discriminator: {column}", color, "--")
+            drawn.append(column)
     line(losses, "generator", "generator", PURPLE, "-.")
     losses.axhline(
         blind, color=GREY, linewidth=1, linestyle=":", label="adversarial, if it were blind"
     )
-    top = max(
-        1.1 * blind, *(row["discriminator"] for row in rows), *(row["generator"] for row in rows)
-    )
+    # Room above the highest line of all, for the legend.
+    top = _highest((row[column] for row in rows for column in drawn), 1.1 * blind)
     losses.set(title="Losses", xlabel="iteration", ylim=(None, 1.45 * top))
     line(logits, "real_logits", "real images", BLUE)
     line(logits, "fake_logits", "generated images", PURPLE, "--")
     logits.axhline(0, color=GREY, linewidth=0.8, linestyle=":")
     logits.set(title="Mean logits of the discriminator", xlabel="iteration")
-    measured = [(row["iteration"], row["diversity"]) for row in rows if row["diversity"]]
+    # 0 is a measurement too: all samples are the same.
+    measured = [
+        (row["iteration"], row["diversity"]) for row in rows if row["diversity"] is not None
+    ]
     if measured:
         x_measured, y_measured = zip(*measured, strict=True)
         diversity.plot(x_measured, y_measured, "o-", color=GREEN, label="samples")
     diversity.axhline(1, color=GREY, linewidth=1, linestyle=":", label="the real images")
+    top = _highest((value for _, value in measured), 1.6 / 1.3)
     diversity.set(
-        title="Diversity: how different from each other", xlabel="iteration", ylim=(0, 1.6)
+        title="Diversity: how different from each other", xlabel="iteration", ylim=(0, 1.3 * top)
     )
+    if rows and len(measured) < 2:
+        diversity.set_xlim(0, 1.05 * x[-1])  # one point alone gives its axis no length
     logits.margins(y=0.25)
     for axis in (losses, logits, diversity):
         axis.legend(fontsize=9, frameon=False, loc="upper right")
@@ -139,6 +148,11 @@ def history_figure(rows: Sequence[Mapping[str, Any]], *, title: str, blind: floa
         axis.spines[["top", "right"]].set_visible(False)
     figure.suptitle(title)
     return figure
+
+
+def _highest(values: Iterable[float | None], least: float) -> float:
+    """Return the highest of ``values`` that are finite numbers, and ``least`` at the least."""
+    return max([least, *(value for value in values if value is not None and math.isfinite(value))])
 
 
 def progress_figure(
@@ -157,7 +171,8 @@ def progress_figure(
         step = (len(iterations) - 1) / (columns - 1)
         iterations = [iterations[round(index * step)] for index in range(columns)]
     rows = min(rows, len(grids[iterations[0]]))
-    figure = Figure(figsize=(1.15 * len(iterations) + 0.4, 1.15 * rows + 0.9), layout="constrained")
+    width = max(_TITLE_WIDTH, 1.15 * len(iterations) + 0.4)
+    figure = Figure(figsize=(width, 1.15 * rows + 0.9), layout="constrained")
     axes = figure.subplots(rows, len(iterations), squeeze=False)
     for column, iteration in enumerate(iterations):
         for row in range(rows):

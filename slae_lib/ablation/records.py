@@ -1,0 +1,86 @@
+"""What a finished trial leaves in its folder, and what earlier calls have left beside it."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from slae_lib.ablation.plan import Ablation
+from slae_lib.ablation.results import Trial
+from slae_lib.ablation.systems import SYSTEMS
+from slae_lib.datasets import ImageSet
+from slae_lib.errors import LabError
+from slae_lib.files import atomic_write
+from slae_lib.runs import RunInfo, versions
+
+RECORD = "ablation.json"
+
+
+def wanted_run(ablation: Ablation, system: str, seed: int, images: ImageSet) -> RunInfo:
+    """Return what the run.json of a trial has to hold."""
+    model, config = ablation.configs(system, seed)
+    return RunInfo(
+        model=model,
+        train=config,
+        data=images.reference,
+        data_fingerprint=images.fingerprint,
+        versions=versions(),
+    )
+
+
+def is_run(run: Path, wanted: RunInfo) -> bool:
+    """Return whether a folder holds that run, by whatever versions it was made.
+
+    Raises:
+        LabError: if the folder holds no run.
+    """
+    found = RunInfo.load(run)
+    return dataclasses.replace(found, versions=wanted.versions) == wanted
+
+
+def save_record(run: Path, trial: Trial, count: int) -> None:
+    """Keep a trial that was measured with ``count`` generated images."""
+    values = {"count": count, **dataclasses.asdict(trial)}
+    with atomic_write(run / RECORD) as temporary:
+        temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+
+def load_record(run: Path) -> tuple[Trial, int]:
+    """Return the trial and the number of generated images that it was measured with."""
+    values = json.loads((run / RECORD).read_text(encoding="utf-8"))
+    count: int = values.pop("count")
+    return Trial.from_dict(values), count
+
+
+def earlier_trials(ablation: Ablation, images: ImageSet) -> tuple[list[Trial], list[str]]:
+    """Return the finished trials in the folder that this call does not ask for.
+
+    Returns:
+        Those with the same settings, and the names of the folders with other ones.
+    """
+    trials: list[Trial] = []
+    others: list[str] = []
+    asked = {(system, seed) for system in ablation.systems for seed in ablation.seeds}
+    for system, seed in _finished(ablation.folder):
+        run = ablation.folder / f"{system}-{seed}"
+        if (system, seed) in asked:
+            continue
+        try:
+            trial, count = load_record(run)
+            same = is_run(run, wanted_run(ablation, system, seed, images))
+        except (LabError, OSError, ValueError, KeyError, TypeError, AttributeError):
+            same = False  # damaged: nobody asked for it, so it must not stop what was asked for
+        if same and count == ablation.count:
+            trials.append(trial)
+        else:
+            others.append(run.name)
+    return trials, others
+
+
+def _finished(folder: Path) -> list[tuple[str, int]]:
+    """Return system and seed of every folder with a record, seed by seed."""
+    found = []
+    for record in folder.glob(f"*/{RECORD}"):
+        system, _, seed = record.parent.name.rpartition("-")
+        if system in SYSTEMS and seed.isdecimal():
+            found.append((system, int(seed)))
+    return sorted(found, key=lambda pair: (pair[1], list(SYSTEMS).index(pair[0])))
