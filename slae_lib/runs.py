@@ -196,19 +196,23 @@ def alone(run: Path) -> Iterator[None]:
     lock = FileLock(path)
     try:
         run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(run, error) from error
+    try:
         lock.acquire(timeout=0)
     except Timeout:
         raise LabError(
             f"Another process is training in {run}; wait for it, or give --out another name."
         ) from None
-    except OSError as error:
-        raise write_error(path, error) from error
+    except (OSError, NotImplementedError):
+        pass  # some network drives know no locks; the training matters more
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # Windows keeps a file that is open
-            path.unlink()
-        lock.release()
+        if lock.is_locked:
+            with contextlib.suppress(OSError):  # Windows keeps a file that is open
+                path.unlink()
+            lock.release()
 
 
 class MetricsFile:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 
 from slae_lib.config import ModelConfig, TrainConfig
 from slae_lib.errors import LabError, UsageError
@@ -12,6 +13,7 @@ from slae_lib.runs import (
     METRICS,
     MetricsFile,
     RunInfo,
+    alone,
     check_folder,
     grid_cells,
     image_grid,
@@ -125,3 +127,15 @@ def test_the_newest_checkpoint_is_found(tmp_path: Path) -> None:
     for iteration in (9, 100, 20):
         (folder / f"step-{iteration:07d}.pt").touch()
     assert newest_checkpoint(tmp_path).name == "step-0000100.pt"
+
+
+@pytest.mark.parametrize("error", [NotImplementedError("no flock"), OSError(95, "not supported")])
+def test_a_drive_that_knows_no_locks_can_hold_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def acquire(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(FileLock, "acquire", acquire)
+    with alone(tmp_path / "run"):
+        assert (tmp_path / "run").is_dir()
