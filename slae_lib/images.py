@@ -238,7 +238,7 @@ def _upright(image: Image.Image) -> Image.Image:
 def _over_white(image: Image.Image) -> Image.Image:
     """Convert any mode to RGB; where the picture is transparent, white shows."""
     if image.mode == "I" or image.mode.startswith("I;16"):
-        return _from_sixteen_bits(image).convert("RGB")
+        return from_sixteen_bits(image).convert("RGB")
     if image.mode == "F":
         raise BadPicture("its pixels are floating-point numbers; save it with 8 or 16 bits")
     if image.has_transparency_data:
@@ -247,7 +247,12 @@ def _over_white(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _from_sixteen_bits(image: Image.Image) -> Image.Image:
+def from_sixteen_bits(image: Image.Image) -> Image.Image:
+    """Scale a picture of mode I or I;16 to 8-bit grey (mode L); what is transparent gets white.
+
+    Raises:
+        BadPicture: if a pixel is below 0 or above 65535.
+    """
     # Pillow's own conversion to 8 bits would clip at 255 instead of scaling.
     values = np.asarray(image).astype(np.int64)
     if values.min() < 0 or values.max() > 65535:

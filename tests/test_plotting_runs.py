@@ -49,16 +49,19 @@ def test_each_link_has_a_row_of_maps_with_its_range() -> None:
     assert tuple(drawn[0][1].get_extent()) == (-0.5, 31.5, 31.5, -0.5)  # stretched over the image
 
 
+ROW = {
+    "discriminator": 1.5,
+    "reconstruction": 0.4,
+    "penalty": None,
+    "generator": 0.1,
+    "real_logits": 0.3,
+    "fake_logits": -0.2,
+    "diversity": None,
+}
+
+
 def test_history_draws_every_column() -> None:
-    row = {
-        "discriminator": 1.5,
-        "reconstruction": 0.4,
-        "penalty": None,
-        "generator": 0.1,
-        "real_logits": 0.3,
-        "fake_logits": -0.2,
-    }
-    rows = [row | {"iteration": i, "diversity": 0.8 if i % 2 else None} for i in range(1, 6)]
+    rows = [ROW | {"iteration": i, "diversity": 0.8 if i % 2 else None} for i in range(1, 6)]
     figure = history_figure(rows, title="a run")
     losses, logits, diversity = figure.axes
     assert [list(line.get_ydata()) for line in losses.lines[:3]] == [
@@ -81,17 +84,6 @@ def test_history_without_diversity_is_drawn() -> None:
     assert len(figure.axes) == 3
     assert "discriminator: penalty" in words(figure)
     assert "reconstruction" not in words(figure)
-
-
-ROW = {
-    "discriminator": 1.5,
-    "reconstruction": 0.4,
-    "penalty": None,
-    "generator": 0.1,
-    "real_logits": 0.3,
-    "fake_logits": -0.2,
-    "diversity": None,
-}
 
 
 @pytest.mark.parametrize("column", ["discriminator", "reconstruction", "penalty", "generator"])

@@ -28,7 +28,7 @@ from slae_lib.models import model_from_dict
 from slae_lib.runs import load_samples, newest_checkpoint, read_metrics
 from slae_lib.training.batches import image_batches
 from slae_lib.training.loop import train
-from slae_lib.training.recorder import Progress
+from slae_lib.training.recorder import Progress, Recorder
 from slae_lib.training.state import TrainingState
 
 MODEL = ModelConfig(resolution=64, width=8, noise_dim=16)
@@ -362,3 +362,16 @@ def test_a_checkpoint_holds_everything(finished: Path, tmp_path: Path) -> None:
     assert model_from_dict(state["model"]) == MODEL
     save_checkpoint(tmp_path / "copy.pt", state)
     assert same(load_checkpoint(tmp_path / "copy.pt"), state)
+
+
+def test_weights_that_are_no_numbers_get_into_no_checkpoint(
+    faces: ImageSet, bank: MetadataBank, tmp_path: Path
+) -> None:
+    state = TrainingState(MODEL, CONFIG, bank)
+    recorder = Recorder(tmp_path, state, MODEL, CONFIG, faces, CONFIG.batch_size, None)
+    state.iteration = 3
+    with torch.no_grad():
+        next(state.discriminator.parameters()).fill_(float("nan"))
+    with pytest.raises(LabError, match="by iteration 3 the weights are no numbers any more; there"):
+        recorder.interrupt()  # its losses were written before, so no loss tells
+    assert not list_checkpoints(tmp_path / "checkpoints")

@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 from slae_lib.datasets import ImageSet, load_images
 from slae_lib.errors import LabError, UsageError
-from slae_lib.images import _from_sixteen_bits
+from slae_lib.images import from_sixteen_bits
 from slae_lib.runs import RunInfo
 
 
@@ -91,7 +91,7 @@ class FolderImages:
         try:
             with Image.open(path) as picture:
                 deep = picture.mode.startswith("I")  # 16 bits, which Pillow clips to white
-                shallow = _from_sixteen_bits(picture) if deep else picture
+                shallow = from_sixteen_bits(picture) if deep else picture
                 pixels = torch.from_numpy(np.array(shallow.convert("RGB")))  # (H, W, 3)
         except Exception as error:  # Pillow has many names for a damaged file
             raise LabError(

@@ -71,6 +71,11 @@ def show(axis: Axes, picture: Any, title: str = "", **options: Any) -> None:
         axis.set_title(title, fontsize=12)
 
 
+def width_of(*lines: str) -> float:
+    """Return the inches that titles and captions need, so that narrow figures cut none off."""
+    return 0.3 + 0.1 * max(len(line) for text in lines for line in text.split("\n"))
+
+
 def show_over(
     axis: Axes, image: Tensor, attention: Tensor, low: float, high: float, *, overlay: float = 0.6
 ) -> AxesImage:

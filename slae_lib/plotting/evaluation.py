@@ -17,6 +17,7 @@ from slae_lib.plotting.base import (
     label_row,
     show,
     to_pixels,
+    width_of,
 )
 
 SHOWN_TARGETS = 16
@@ -52,7 +53,7 @@ def pairs_figure(
     """
     columns = min(columns, len(samples))
     rows = -(-len(samples) // columns)
-    width = max(3.1 * columns, _width(title))
+    width = max(3.1 * columns, width_of(title))
     figure = Figure(figsize=(width, 1.75 * rows + 0.9), layout="constrained")
     grid = figure.subplots(rows, 2 * columns, squeeze=False)
     for axis in grid.flat:
@@ -140,7 +141,7 @@ def reconstruction_figure(
     heading = f"{title}: {distance_name}, mean {sum(distances) / len(targets):.3f}"
     if count < len(targets):
         heading += f"\nshown: the first {count} of {len(targets)}"
-    width = max(1.5 * count + 1.8, _width(heading))
+    width = max(1.5 * count + 1.8, width_of(heading))
     figure = Figure(figsize=(width, 5.2), layout="constrained")
     axes = figure.subplots(3, count, squeeze=False)
     error = (
@@ -197,11 +198,6 @@ def _distribution(axis: Axes, samples: Tensor, training: Tensor) -> None:
     axis.set(ylabel="share", xlim=(0, None))
     axis.legend(fontsize=8, frameon=False)
     axis.spines[["top", "right"]].set_visible(False)
-
-
-def _width(title: str) -> float:
-    """Return the inches that a title needs, so that a figure of one or two columns shows it."""
-    return 0.3 + 0.1 * max(len(line) for line in title.split("\n"))
 
 
 def _short(name: str, longest: int = 18) -> str:

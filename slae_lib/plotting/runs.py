@@ -21,9 +21,8 @@ from slae_lib.plotting.base import (
     show,
     show_over,
     to_pixels,
+    width_of,
 )
-
-_TITLE_WIDTH = 4.8  # inches, so that a figure of one column cuts off neither title nor caption
 
 
 def samples_figure(
@@ -171,7 +170,8 @@ def progress_figure(
         step = (len(iterations) - 1) / (columns - 1)
         iterations = [iterations[round(index * step)] for index in range(columns)]
     rows = min(rows, len(grids[iterations[0]]))
-    width = max(_TITLE_WIDTH, 1.15 * len(iterations) + 0.4)
+    caption = "iterations; each row is one noise vector"
+    width = max(width_of(title, caption), 1.15 * len(iterations) + 0.4)
     figure = Figure(figsize=(width, 1.15 * rows + 0.9), layout="constrained")
     axes = figure.subplots(rows, len(iterations), squeeze=False)
     for column, iteration in enumerate(iterations):
@@ -179,5 +179,5 @@ def progress_figure(
             show(axes[row][column], to_pixels(grids[iteration][row]))
         axes[0][column].set_title(f"{iteration:,}", fontsize=9)
     figure.suptitle(title)
-    figure.supxlabel("iterations; each row is one noise vector", fontsize=9, color=GREY)
+    figure.supxlabel(caption, fontsize=9, color=GREY)
     return figure

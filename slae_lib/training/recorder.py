@@ -111,11 +111,11 @@ class Recorder:
 
     def _write(self, sampling: bool, saving: bool) -> dict[str, float | None] | None:
         iteration = self.state.iteration
-        row, samples = None, None
-        if self.losses:
-            row = self._line()
-            if saving or not all(math.isfinite(value) for value in row.values() if value):
-                self._check_weights()
+        row = self._line() if self.losses else None
+        if saving or not all(math.isfinite(value) for value in (row or {}).values() if value):
+            self._check_weights()
+        samples = None
+        if row is not None:
             if sampling:
                 samples = self.state.sample()
                 save_samples(self.run, iteration, samples)
@@ -144,7 +144,7 @@ class Recorder:
         before = (
             f"the newest checkpoint, {saved[-1].name}, is from before"
             if saved
-            else ("there is no checkpoint from before")
+            else "there is no checkpoint from before"
         )
         raise LabError(
             f"Training has failed: by iteration {self.state.iteration} the weights are no numbers "
