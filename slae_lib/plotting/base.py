@@ -111,7 +111,13 @@ def label_row(axis: Axes, text: str) -> None:
 
 
 def credit(figure: Figure, makers: str | None) -> None:
-    """Name the makers of the pictures at the foot of a figure, in as many lines as it needs."""
+    """Name the makers of the pictures at the foot of a figure, in lines that fit."""
     if makers:
-        letters = int(figure.get_figwidth() * 17)  # of 7 points that fit into the width
-        figure.supxlabel(textwrap.fill(makers, letters), fontsize=7, color=GREY)
+        most = int(figure.get_figwidth() * 17)  # letters of 7 points that fit into the width
+        count = len(_lines(makers, most))
+        letters = next(n for n in range(1, most + 1) if len(_lines(makers, n)) == count)
+        figure.supxlabel("\n".join(_lines(makers, letters)), fontsize=7, color=GREY)
+
+
+def _lines(text: str, letters: int) -> list[str]:
+    return textwrap.wrap(text, letters, break_on_hyphens=False)  # CC BY-SA is one name
