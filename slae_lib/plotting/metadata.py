@@ -203,7 +203,7 @@ def channels_figure(means: Tensor, deviations: Tensor, floor: float) -> Figure:
     )
     axis.grid(alpha=0.2)
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False, fontsize=8.5, loc="lower right", handletextpad=0.3)
+    axis.legend(frameon=False, fontsize=8.5, loc="lower right", handletextpad=0.7)
     return figure
 
 
