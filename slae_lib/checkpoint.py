@@ -232,7 +232,7 @@ def _opened(path: Path) -> Iterator[Any]:
 
 def _missing(path: Path) -> str:
     run = path.parent
-    if (run / "run.json").is_file():
+    if path.name == "generator.safetensors" and (run / "run.json").is_file():
         return (
             f"{path} does not exist, since its run is not finished; finish it with "
             f"`slae train --resume {shlex.quote(str(run))}`."

@@ -51,6 +51,24 @@ def atomic_write(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def check_writable(path: Path) -> None:
+    """Refuse a file that could not be written; nothing is left behind.
+
+    Raises:
+        LabError: if it cannot be written.
+    """
+    if path.is_dir():
+        raise LabError(
+            f"{path} is a folder; give the name of a file, such as {path / 'results.json'}."
+        )
+    try:
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
 def write_error(path: Path, error: OSError) -> LabError:
     """Return the sentence for a file that could not be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

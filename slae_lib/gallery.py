@@ -15,6 +15,7 @@ from slae_lib.plotting import attention_figure, history_figure, progress_figure,
 from slae_lib.runs import RunInfo, load_samples, read_metrics
 
 SHOWN_WITH_ATTENTION = 8
+PICTURES = ("samples.png", "history.png", "progress.png")  # of every run
 
 
 def write_gallery(run: Path, images: ImageSet) -> list[tuple[Path, str]]:
@@ -82,6 +83,12 @@ def write_gallery(run: Path, images: ImageSet) -> list[tuple[Path, str]]:
             figure.savefig(temporary, format="png", dpi=110)
         written.append((run / file_name, text))
     return written
+
+
+def is_drawn(run: Path, since: float) -> bool:
+    """Return whether all pictures of a run are there, drawn at the time ``since`` or later."""
+    paths = [run / name for name in PICTURES]
+    return all(path.is_file() and path.stat().st_mtime >= since for path in paths)
 
 
 @torch.no_grad()

@@ -58,8 +58,8 @@ def find_pictures(folder: Path) -> list[str]:
         LabError: if ``folder`` is no readable folder with pictures.
 
     Warns:
-        SkippedPicture: for a folder inside that cannot be read, and once for all pictures of kinds
-            that the lab does not read.
+        SkippedPicture: for a folder inside that cannot be read or is a run's, and once for all
+            pictures of kinds that the lab does not read.
     """
     if not os.path.exists(folder):
         raise LabError(
@@ -94,6 +94,11 @@ def find_pictures(folder: Path) -> list[str]:
     for root, folders, files in os.walk(top, onerror=unreadable, followlinks=True):
         here = Path(root)
         if here != top and "run.json" in files:
+            warnings.warn(
+                f"Skipped {here}: it is the folder of a run, and its pictures are drawn ones.",
+                SkippedPicture,
+                stacklevel=5,
+            )
             folders.clear()
             continue
         folders.sort(key=lambda name: ((here / name).is_symlink(), name))  # links come last

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
+from filelock import FileLock, SoftFileLock, Timeout
 from PIL import Image
 from torch import Tensor
 
@@ -31,6 +31,8 @@ from slae_lib.config import TrainConfig
 from slae_lib.errors import LabError, UsageError
 from slae_lib.files import atomic_write, write_error
 from slae_lib.models import AnyConfig, model_from_dict, model_to_dict, train_from_dict
+
+LOCK = ".lock"  # the file in a run's folder that a training holds
 
 METRICS = (
     "iteration",
@@ -135,7 +137,7 @@ def check_folder(run: Path, overwrite: bool) -> None:
     if run.is_file():
         raise UsageError(f"{run} is a file; give --out the name of a new folder.")
     try:
-        empty = not run.is_dir() or not any(run.iterdir())
+        empty = not run.is_dir() or all(path.name == LOCK for path in run.iterdir())
     except OSError as error:
         raise write_error(run, error) from error
     if empty:
@@ -154,18 +156,20 @@ def check_folder(run: Path, overwrite: bool) -> None:
 def prepare_folder(run: Path, overwrite: bool) -> None:
     """Make ``run`` an empty folder for a new run.
 
+    Whoever may meet another training there calls it inside `alone`, whose lock stays.
+
     Raises:
         UsageError: as `check_folder`.
-        LabError: if the folder cannot be made, or another process is training in it.
+        LabError: if the folder cannot be made or emptied.
     """
     check_folder(run, overwrite)
-    if run.is_dir():
-        with alone(run):  # no run may be replaced while it is trained
-            pass
     try:
-        if run.is_dir():
-            shutil.rmtree(run)
-        run.mkdir(parents=True)
+        run.mkdir(parents=True, exist_ok=True)
+        for path in run.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != LOCK:
+                path.unlink()
     except OSError as error:
         raise write_error(run, error) from error
 
@@ -192,7 +196,7 @@ def alone(run: Path) -> Iterator[None]:
     Raises:
         LabError: if another process holds it.
     """
-    path = run / ".lock"
+    path = run / LOCK
     lock = FileLock(path)
     try:
         run.mkdir(parents=True, exist_ok=True)
@@ -201,9 +205,12 @@ def alone(run: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise LabError(
-            f"Another process is training in {run}; wait for it, or give --out another name."
-        ) from None
+        # On a drive without locks filelock falls back to the mere file, which outlives a training
+        # that was killed: no reason to keep its owner from going on.
+        if not isinstance(lock, SoftFileLock):
+            raise LabError(
+                f"Another process is training in {run}; wait for it, or give --out another name."
+            ) from None
     except (OSError, NotImplementedError):
         pass  # some network drives know no locks; the training matters more
     try:

@@ -31,6 +31,14 @@ SHEET_FORMATS = {
 _AT_ONCE = 32  # images of 256 px that a generator makes in one forward pass
 
 
+def check_seed(seed: int) -> None:
+    """Raise `UsageError` for a seed that is too large."""
+    if abs(seed) > SEED_LIMIT:
+        raise UsageError(
+            f"The seed {seed} is too large; choose one from {-SEED_LIMIT} to {SEED_LIMIT}."
+        )
+
+
 class GeneratedImages:
     """The images of a generator, drawn when they are asked for.
 
@@ -60,10 +68,7 @@ class GeneratedImages:
         scale: Scale = "standardised",
         device: torch.device | str = "cpu",
     ) -> None:
-        if abs(seed) > SEED_LIMIT:
-            raise UsageError(
-                f"The seed {seed} is too large; choose one from {-SEED_LIMIT} to {SEED_LIMIT}."
-            )
+        check_seed(seed)
         if bank is None and mode != "bank":
             raise UsageError(
                 f"--metadata {mode} has no meaning for this generator, which takes no metadata; "

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,9 @@ from slae_lib.ablation import (
     system_configs,
 )
 from slae_lib.ablation.page import markdown, write_page
-from slae_lib.ablation.records import earlier_trials
+from slae_lib.ablation.records import earlier_trials, is_run, wanted_run
 from slae_lib.ablation.results import Point, Trial, t_interval
+from slae_lib.checkpoint import checkpoint_path, list_checkpoints
 from slae_lib.cli import main
 from slae_lib.datasets import load_images
 from slae_lib.errors import LabError, UsageError
@@ -29,6 +31,8 @@ from slae_lib.evaluation.fid import InceptionFeatures
 from slae_lib.evaluation.frechet import frechet_distance
 from slae_lib.plotting.ablation import STYLES, ablation_figure
 from slae_lib.presets import PRESETS
+from slae_lib.training.recorder import Recorder
+from slae_lib.training.state import StepLosses
 
 RESULTS = Path(__file__).parents[1] / "figures" / "results"
 
@@ -108,7 +112,7 @@ def test_every_run_sees_as_many_images_and_is_measured_as_often(tmp_path: Path) 
         assert config.iterations == 126  # 125 batches of 8 are 1,000; 3 equal parts
         assert config.checkpoint_every == 42
         assert config.seed == 7
-        assert config.keep_checkpoints == 3
+        assert config.keep_checkpoints == 126  # all
 
 
 def test_the_interval_of_a_few_values() -> None:
@@ -264,6 +268,54 @@ def test_a_stopped_ablation_goes_on_and_ends_the_same(
     assert (tmp_path / "fastgan-0" / "generator.safetensors").stat().st_mtime_ns == first
 
 
+def test_a_training_stopped_between_two_points_loses_none(
+    whole: tuple[Ablation, AblationResults], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ablation = small(tmp_path, systems=("fastgan",), seeds=(0,))
+    _, config = ablation.configs("fastgan", 0)
+    stop_at = config.checkpoint_every + 1
+    record = Recorder.record
+
+    def stopping(self: Recorder, losses: StepLosses) -> dict[str, float | None] | None:
+        if self.state.iteration == stop_at:
+            signal.raise_signal(signal.SIGINT)
+        return record(self, losses)
+
+    monkeypatch.setattr(Recorder, "record", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        run_ablation(ablation, "", tmp_path / "r.json", lambda _: None, Projection())
+    folder = tmp_path / "fastgan-0" / "checkpoints"
+    assert checkpoint_path(folder, stop_at) in list_checkpoints(folder)
+    monkeypatch.setattr(Recorder, "record", record)
+    found = run_ablation(ablation, "", tmp_path / "r.json", lambda _: None, Projection())
+    assert found.trials[0].points == whole[1].of("fastgan")[0].points
+
+
+def test_a_damaged_trial_is_named(whole: tuple[Ablation, AblationResults], tmp_path: Path) -> None:
+    ablation = small(tmp_path, systems=("fastgan",), seeds=(0,))
+    run = tmp_path / "fastgan-0"
+    shutil.copytree(whole[0].folder / "fastgan-0", run)
+
+    def again() -> None:
+        run_ablation(ablation, "", tmp_path / "r.json", lambda _: None, Projection())
+
+    again()
+    (run / "ablation.json").write_text("{")
+    with pytest.raises(LabError, match=r"ablation\.json is damaged .* delete the folder"):
+        again()
+    (run / "ablation.json").unlink()
+    with pytest.raises(LabError, match=r"has lost step-\d+\.pt, .*trained again"):
+        again()
+
+
+def test_results_that_cannot_be_written_are_refused_before_the_training(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    ablation = small(tmp_path / "runs")
+    with pytest.raises(LabError, match="is a folder; give the name of a file"):
+        run_ablation(ablation, "", tmp_path / "results", lambda _: None, Projection())
+    assert not (tmp_path / "runs").exists()
+
+
 def test_other_settings_in_the_same_folder_are_named(
     whole: tuple[Ablation, AblationResults],
 ) -> None:
@@ -328,6 +380,15 @@ def test_results_of_other_settings_are_not_gathered(
     for changes in ({"count": 5}, {"images": 32}, {"points": 1}):
         trials, others = earlier_trials(small(whole[0].folder, **none, **changes), images)
         assert (len(trials), len(others)) == (0, 6)
+
+
+def test_a_trial_is_known_again_when_its_pictures_have_moved(
+    whole: tuple[Ablation, AblationResults],
+) -> None:
+    wanted = wanted_run(whole[0], "fastgan", 0, load_images("openmoji-faces", 64))
+    run = whole[0].folder / "fastgan-0"
+    assert is_run(run, dataclasses.replace(wanted, data="/moved"))
+    assert not is_run(run, dataclasses.replace(wanted, data_fingerprint="others"))
 
 
 def test_a_rounded_number_of_images_is_announced(tmp_path: Path) -> None:

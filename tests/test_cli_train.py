@@ -6,15 +6,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from slae_lib.checkpoint import generator_facts, list_checkpoints
+from slae_lib.checkpoint import generator_facts, list_checkpoints, load_checkpoint
 from slae_lib.cli import main
+from slae_lib.errors import LabError
 from slae_lib.runs import RunInfo, alone, read_metrics
 
 SMOKE = (
@@ -78,14 +81,40 @@ def test_a_start_that_fails_leaves_no_folder(
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.parametrize("missing", ["generator.safetensors", "progress.png"])
-def test_a_run_that_lost_its_result_is_finished_by_resuming(run: Path, missing: str) -> None:
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def age(path: Path) -> None:  # as if the training had gone on, and ended before it was drawn
+    os.utime(path, (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("file", "harm"),
+    [
+        ("generator.safetensors", Path.unlink),
+        ("generator.safetensors", cut),
+        ("progress.png", Path.unlink),
+        ("samples.png", age),
+    ],
+)
+def test_a_run_that_lost_its_result_is_finished_by_resuming(
+    run: Path, file: str, harm: Callable[[Path], None]
+) -> None:
     before = contents(run)
-    (run / missing).unlink()
+    refused(slae("train", "--resume", run), 2, "has already done its 2 iterations")
+    harm(run / file)
     result = slae("train", "--resume", run)
     assert result.exit_code == 0, result.output
-    assert contents(run).keys() == before.keys()
+    assert contents(run) == before
     refused(slae("train", "--resume", run), 2, "has already done its 2 iterations")
+
+
+def test_a_run_cannot_go_back(run: Path) -> None:
+    (run / "generator.safetensors").unlink()  # it was stopped
+    before = contents(run)
+    refused(slae("train", "--resume", run, "--iterations", 1), 2, "already done its 2 iterations")
+    assert contents(run) == before
 
 
 def test_a_run_goes_on_where_its_pictures_are_now(
@@ -102,21 +131,40 @@ def test_a_run_goes_on_where_its_pictures_are_now(
 
 
 def test_two_trainings_do_not_share_a_folder(run: Path, tmp_path: Path) -> None:
+    before = contents(run)
     with alone(run):
-        result = slae("train", "--resume", run, "--iterations", 3)
+        result = slae("train", "--resume", run, "--iterations", 3000)
         refused(result, 1, "Another process is training in")
         result = slae(*SMOKE, "--iterations", 2, "--overwrite", "--out", run)
         refused(result, 1, "Another process is training in")
-    assert not (run / ".lock").exists()
+    assert contents(run) == before
     assert slae("train", "--resume", run, "--iterations", 3).exit_code == 0
 
 
-def test_pictures_that_are_all_the_same_are_refused(tmp_path: Path) -> None:
+def test_a_checkpoint_is_read_when_nobody_else_can_write_any_more(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = []
+
+    def load(path: Path) -> dict[str, Any]:
+        with pytest.raises(LabError, match="Another process"), alone(run):
+            pass
+        held.append(path.name)
+        return load_checkpoint(path)
+
+    monkeypatch.setattr("slae_lib.training.loop.load_checkpoint", load)
+    assert slae("train", "--resume", run, "--iterations", 3).exit_code == 0
+    assert held == ["step-0000002.pt"]
+
+
+def test_pictures_that_are_all_the_same_are_refused(run: Path, tmp_path: Path) -> None:
     (tmp_path / "same").mkdir()
     for number in range(3):
         Image.new("RGB", (64, 64), "red").save(tmp_path / "same" / f"{number}.png")
-    result = slae(*SMOKE, "--data", tmp_path / "same", "--out", tmp_path / "run")
+    before = contents(run)
+    result = slae(*SMOKE, "--data", tmp_path / "same", "--overwrite", "--out", run)
     refused(result, 1, "All pictures of same are the same")
+    assert contents(run) == before
 
 
 @pytest.mark.parametrize(

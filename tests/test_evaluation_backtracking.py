@@ -134,7 +134,8 @@ def test_starting_points_are_the_inputs_of_samples(tmp_path: Path) -> None:
     noise, metadata = starting_points(source, torch.zeros(3, 3, 64, 64), restarts=2)
     assert noise.shape == (2, 3, 16)
     assert metadata is None
-    assert own_metadata(source, torch.zeros(3, 3, 64, 64, dtype=torch.uint8)) is None
+    with pytest.raises(UsageError, match="which takes no metadata"):
+        own_metadata(source, torch.zeros(3, 3, 64, 64, dtype=torch.uint8))
     assert torch.equal(noise[1, 2], source.inputs([5])[0][0])
 
 

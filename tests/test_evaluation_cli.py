@@ -278,7 +278,7 @@ def test_kid_of_whole_sets_has_no_deviation(run_evaluate: Evaluate, run: Path) -
     assert result.exit_code == 0, result.output
     assert "no deviation: the only subset is the whole set of 3" in result.output
     values = json.loads((run / "evaluation-kid.json").read_text())["kid"]
-    assert (values["deviation"], values["subsets"], values["subset_size"]) == (0, 1, 3)
+    assert (values["deviation"], values["subsets"], values["subset_size"]) == (None, 1, 3)
     result = run_evaluate("kid", "--run", run, "--count", 4)
     assert "over 100 subsets of 3" in result.output
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from filelock import FileLock
+from filelock import FileLock, SoftFileLock, Timeout
 
 from slae_lib.config import ModelConfig, TrainConfig
 from slae_lib.errors import LabError, UsageError
@@ -70,7 +70,12 @@ def test_a_run_is_replaced_only_when_asked_and_other_files_never(tmp_path: Path)
     assert (run / "old.txt").exists()
     check_folder(run, overwrite=True)
     assert (run / "old.txt").exists()
-    prepare_folder(run, overwrite=True)
+    (run / "samples").mkdir()
+    (run / "samples" / "1.png").touch()
+    with alone(run):
+        prepare_folder(run, overwrite=True)
+        with pytest.raises(LabError, match="Another process"), alone(run):
+            pass
     assert list(run.iterdir()) == []
     other = tmp_path / "thesis"
     other.mkdir()
@@ -139,3 +144,18 @@ def test_a_drive_that_knows_no_locks_can_hold_runs(
     monkeypatch.setattr(FileLock, "acquire", acquire)
     with alone(tmp_path / "run"):
         assert (tmp_path / "run").is_dir()
+
+
+def test_a_training_killed_on_a_drive_without_locks_can_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # There filelock makes do with the file alone, which a killed process leaves behind.
+    (tmp_path / ".lock").write_text("12345\nanother-computer\n")
+    with pytest.raises(Timeout):
+        SoftFileLock(tmp_path / ".lock").acquire(timeout=0)
+    monkeypatch.setattr("slae_lib.runs.FileLock", SoftFileLock)
+    with alone(tmp_path):
+        prepare_folder(tmp_path, overwrite=False)
+    INFO.save(tmp_path)
+    with alone(tmp_path):
+        assert RunInfo.load(tmp_path) == INFO

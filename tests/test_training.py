@@ -364,14 +364,22 @@ def test_a_checkpoint_holds_everything(finished: Path, tmp_path: Path) -> None:
     assert same(load_checkpoint(tmp_path / "copy.pt"), state)
 
 
+@pytest.mark.parametrize("harmed", ["a weight", "a running statistic", "the average"])
 def test_weights_that_are_no_numbers_get_into_no_checkpoint(
-    faces: ImageSet, bank: MetadataBank, tmp_path: Path
+    faces: ImageSet, bank: MetadataBank, tmp_path: Path, harmed: str
 ) -> None:
     state = TrainingState(MODEL, CONFIG, bank)
+    tensor = {
+        "a weight": next(state.discriminator.parameters()),
+        "a running statistic": next(
+            buffer for name, buffer in state.generator.named_buffers() if "running_var" in name
+        ),
+        "the average": next(state.average.parameters()),
+    }[harmed]
     recorder = Recorder(tmp_path, state, MODEL, CONFIG, faces, CONFIG.batch_size, None)
     state.iteration = 3
     with torch.no_grad():
-        next(state.discriminator.parameters()).fill_(float("nan"))
+        tensor.fill_(float("inf"))
     with pytest.raises(LabError, match="by iteration 3 the weights are no numbers any more; there"):
         recorder.interrupt()  # its losses were written before, so no loss tells
     assert not list_checkpoints(tmp_path / "checkpoints")

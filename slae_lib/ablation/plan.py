@@ -61,8 +61,9 @@ class Ablation:
             iterations=every * self.points,
             checkpoint_every=every,
             sample_every=every,
-            # Every point is measured from its checkpoint, after the training.
-            keep_checkpoints=self.points,
+            # Every point is measured from its checkpoint, after the training; those of
+            # interruptions must not push one out.
+            keep_checkpoints=every * self.points,
         )
         return model, config
 

@@ -28,13 +28,13 @@ def wanted_run(ablation: Ablation, system: str, seed: int, images: ImageSet) -> 
 
 
 def is_run(run: Path, wanted: RunInfo) -> bool:
-    """Return whether a folder holds that run, by whatever versions it was made.
+    """Return whether a folder holds that run, by whatever versions, wherever its pictures are.
 
     Raises:
         LabError: if the folder holds no run.
     """
     found = RunInfo.load(run)
-    return dataclasses.replace(found, versions=wanted.versions) == wanted
+    return dataclasses.replace(found, versions=wanted.versions, data=wanted.data) == wanted
 
 
 def save_record(run: Path, trial: Trial, count: int) -> None:
@@ -45,10 +45,20 @@ def save_record(run: Path, trial: Trial, count: int) -> None:
 
 
 def load_record(run: Path) -> tuple[Trial, int]:
-    """Return the trial and the number of generated images that it was measured with."""
-    values = json.loads((run / RECORD).read_text(encoding="utf-8"))
-    count: int = values.pop("count")
-    return Trial.from_dict(values), count
+    """Return the trial and the number of generated images that it was measured with.
+
+    Raises:
+        LabError: if the record cannot be read or is damaged.
+    """
+    path = run / RECORD
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        count: int = values.pop("count")
+        return Trial.from_dict(values), count
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise LabError(
+            f"{path} is damaged ({error}); delete the folder {run}, and it is trained again."
+        ) from None
 
 
 def earlier_trials(ablation: Ablation, images: ImageSet) -> tuple[list[Trial], list[str]]:
@@ -67,7 +77,7 @@ def earlier_trials(ablation: Ablation, images: ImageSet) -> tuple[list[Trial], l
         try:
             trial, count = load_record(run)
             same = is_run(run, wanted_run(ablation, system, seed, images))
-        except (LabError, OSError, ValueError, KeyError, TypeError, AttributeError):
+        except LabError:
             same = False  # damaged: nobody asked for it, so it must not stop what was asked for
         if same and count == ablation.count:
             trials.append(trial)

@@ -18,7 +18,12 @@ from slae_lib.ablation.records import (
 )
 from slae_lib.ablation.results import AblationResults, Point, Trial
 from slae_lib.ablation.systems import SYSTEMS
-from slae_lib.checkpoint import list_checkpoints, load_averaged_generator, load_checkpoint
+from slae_lib.checkpoint import (
+    checkpoint_path,
+    list_checkpoints,
+    load_averaged_generator,
+    load_checkpoint,
+)
 from slae_lib.cost import count
 from slae_lib.datasets import ImageSet, load_images, to_float
 from slae_lib.device import hardware, pick_device
@@ -27,6 +32,7 @@ from slae_lib.errors import LabError
 from slae_lib.evaluation.fid import InceptionFeatures
 from slae_lib.evaluation.frechet import frechet_distance
 from slae_lib.evaluation.kid import kernel_distance
+from slae_lib.files import check_writable
 from slae_lib.metadata import MetadataBank
 from slae_lib.metadata_store import bank_for
 from slae_lib.runs import prepare_folder, versions
@@ -60,9 +66,11 @@ def run_ablation(
         The results of all systems and seeds, and of those that earlier calls have finished.
 
     Raises:
-        LabError: if data or weights are missing, or a folder holds a run with other settings.
+        LabError: if data or weights are missing, ``results`` cannot be written, or a folder holds
+            a run with other settings, or a damaged one.
         KeyboardInterrupt: if the training was stopped; the next call goes on.
     """
+    check_writable(results)
     resolution = ablation.configs(ablation.systems[0], 0)[0].resolution
     images = load_images(ablation.data, resolution)
     device = pick_device(ablation.configs(ablation.systems[0], 0)[1].device)
@@ -123,7 +131,8 @@ class _Trial:
         """Return the trial, from its record if it has been done before."""
         self._check_folder()
         if not (self.run / RECORD).exists():
-            trial = self._measure(self._train())
+            self._train()
+            trial = self._measure(self._checkpoints())
             save_record(self.run, trial, self.ablation.count)
             for path in list_checkpoints(self.run / "checkpoints"):
                 path.unlink()  # large, and measured
@@ -147,15 +156,28 @@ class _Trial:
                 f"{self.run} holds a run with other settings or other data; give another --out."
             )
 
-    def _train(self) -> list[Path]:
-        """Train to the end and return the checkpoints to measure."""
-        folder = self.run / "checkpoints"
-        reached = list_checkpoints(folder)
-        if not (self.run / "generator.safetensors").exists():
-            resume = bool(reached)
-            if not train(self.model, self.config, self.images, self.bank, self.run, resume=resume):
-                raise KeyboardInterrupt
-        return list_checkpoints(folder)
+    def _train(self) -> None:
+        """Train to the end, from the newest checkpoint if there is one."""
+        if (self.run / "generator.safetensors").exists():
+            return
+        resume = bool(list_checkpoints(self.run / "checkpoints"))
+        if not train(self.model, self.config, self.images, self.bank, self.run, resume=resume):
+            raise KeyboardInterrupt
+
+    def _checkpoints(self) -> list[Path]:
+        """Return the checkpoints to measure, without those of interruptions.
+
+        Raises:
+            LabError: if they are not all there.
+        """
+        every, folder = self.config.checkpoint_every, self.run / "checkpoints"
+        wanted = [checkpoint_path(folder, every * i) for i in range(1, self.ablation.points + 1)]
+        if lost := [path.name for path in wanted if not path.is_file()]:
+            raise LabError(
+                f"{self.run} has lost {', '.join(lost)}, which its record is made from; delete the "
+                "folder, and it is trained again."
+            )
+        return wanted
 
     def _measure(self, checkpoints: list[Path]) -> Trial:
         points, seconds = [], 0.0

@@ -231,7 +231,9 @@ def _features(
     """Return the Inception features of both sides, a report to fill, and where it goes."""
     from slae_lib.evaluation.measurements import Subject, features_of_folders, features_of_run
     from slae_lib.evaluation.report import Report
+    from slae_lib.sampling import check_seed
 
+    check_seed(seed)
     if run is not None and real is None and fake is None:
         if resolution is not None:
             raise UsageError("--resolution is for two folders; a run has its own.")
@@ -251,7 +253,7 @@ def _features(
 
 def _checked(out: Path) -> Path:
     """Return ``out``; refuse it before anything is measured if it cannot be written."""
-    from slae_lib.evaluation.report import check_writable
+    from slae_lib.files import check_writable
 
     check_writable(out)
     return out

@@ -1,6 +1,7 @@
 """``slae train``."""
 
 import dataclasses
+import functools
 import os
 import shlex
 from collections.abc import Callable, Iterable
@@ -104,7 +105,7 @@ def train(
         prepare_folder(run, overwrite)
         info.save(run)
 
-    _train(ctx, model, config, images, bank, run, prepare=prepare)
+    _train(ctx, model, config, images, bank, run, resume=False, prepare=prepare)
 
 
 def _refuse_foreign(chosen: Preset, preset: str, fields: dict[str, Any]) -> None:
@@ -134,7 +135,7 @@ def _continue(ctx: click.Context, run: Path, fields: dict[str, Any]) -> None:
     info = RunInfo.load(run)
     config = dataclasses.replace(info.train, **given(TrainConfig, fields))
     reached = load_checkpoint(newest_checkpoint(run))["iteration"]
-    if reached >= config.iterations and _is_complete(run, reached):
+    if reached > config.iterations or (reached == config.iterations and _is_complete(run, reached)):
         raise UsageError(
             f"{run} has already done its {reached} iterations; "
             f"train on with --iterations and a greater number."
@@ -147,23 +148,22 @@ def _continue(ctx: click.Context, run: Path, fields: dict[str, Any]) -> None:
             "name the folder where they are now with --data, or start a new run."
         )
     now = dataclasses.replace(info, train=config, data=images.reference)
-    if now != info and _is_first_process():
-        now.save(run)
     click.echo(f"Going on at iteration {reached} of {config.iterations}.")
-    _train(ctx, model, config, images, bank, run)
+    prepare = functools.partial(now.save, run)
+    _train(ctx, model, config, images, bank, run, resume=True, prepare=prepare)
 
 
 def _is_complete(run: Path, iteration: int) -> bool:
     """Whether a run that has done all its iterations has its generator and its pictures too."""
     from slae_lib.checkpoint import generator_facts
+    from slae_lib.gallery import is_drawn
 
     generator = run / "generator.safetensors"
-    pictures = ("samples.png", "history.png", "progress.png")
-    return (
-        generator.is_file()
-        and generator_facts(generator).get("iteration") == str(iteration)
-        and all((run / name).is_file() for name in pictures)
-    )
+    try:
+        made = generator_facts(generator).get("iteration") == str(iteration)
+    except LabError:  # missing or damaged
+        return False
+    return made and is_drawn(run, generator.stat().st_mtime)
 
 
 def _load(model: Any, config: TrainConfig, data: str) -> tuple[Any, Any, Any]:
@@ -187,9 +187,9 @@ def _train(
     bank: Any,
     run: Path,
     *,
-    prepare: Callable[[], None] | None = None,
+    resume: bool,
+    prepare: Callable[[], None],
 ) -> None:
-    """Train a new run, which ``prepare`` makes the folder for, or go on with one."""
     from slae_lib.gallery import write_gallery
     from slae_lib.training import train as run_training
 
@@ -199,9 +199,7 @@ def _train(
             f"Training on {len(images)} pictures of {images.name} at {model.resolution} px: "
             f"{_kind(model)}, {config.iterations} iterations of {config.batch_size}."
         )
-    finished = run_training(
-        model, config, images, bank, run, resume=prepare is None, prepare=prepare
-    )
+    finished = run_training(model, config, images, bank, run, resume=resume, prepare=prepare)
     if not first:
         return
     folder = shlex.quote(str(run))

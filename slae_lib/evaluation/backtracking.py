@@ -202,18 +202,22 @@ def starting_points(
 
 
 @torch.no_grad()
-def own_metadata(source: GeneratedImages, targets: Tensor) -> Tensor | None:
-    """Return the metadata (N, C) of the given images themselves; None if there is no metadata.
+def own_metadata(source: GeneratedImages, targets: Tensor) -> Tensor:
+    """Return the metadata (N, C) of the given images themselves.
 
     Args:
         source: what the layer, the statistics and the scale are taken from.
         targets: uint8 (N, 3, R, R); metadata is measured at 256 px.
 
     Raises:
+        UsageError: if the generator takes no metadata.
         MissingWeightsError: if VGG-16 cannot be had.
     """
     if source.bank is None:
-        return None
+        raise UsageError(
+            "--metadata target has no meaning for this generator, which takes no metadata; leave "
+            "it out."
+        )
     extractor = MetadataExtractor(source.bank.layer)
     rows = []
     for target in targets:

@@ -20,7 +20,8 @@ class KidResult:
         deviation: over the subsets, of a single one. Not an error of the mean: subsets overlap.
         subsets: how many.
         subset_size: images from each side in one subset.
-        whole: both sides are no larger than a subset, so that there is only one and no deviation.
+        whole: both sides are no larger than a subset, so that there is only one, whose deviation
+            means nothing.
     """
 
     mean: float

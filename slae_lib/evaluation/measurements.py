@@ -196,9 +196,8 @@ def add_backtracking(
     pictures = given.batch(chosen).cpu()
     noise, metadata = starting_points(source, pictures, restarts)
     if metadata_of_target:
-        own = own_metadata(source, pictures)
-        metadata = None if own is None else own.expand(restarts, -1, -1)
-        report.facts["metadata"] = None if own is None else "target"
+        metadata = own_metadata(source, pictures).expand(restarts, -1, -1)
+        report.facts["metadata"] = "target"
     result = backtrack(source.generator, pictures, measure, noise, metadata, search)
     names = [given.names[index] for index in chosen]
     known = _count_known(pictures, subject.training) if subject.knows_training else None

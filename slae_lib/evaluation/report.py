@@ -2,19 +2,17 @@
 
 import json
 import math
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slae_lib.errors import LabError
 from slae_lib.evaluation.backtracking import Backtracking
 from slae_lib.evaluation.fid import FidResult
 from slae_lib.evaluation.intervals import FEWEST, Interval
 from slae_lib.evaluation.kid import KidResult
 from slae_lib.evaluation.novelty import CRITERION, Neighbours, Novelty
-from slae_lib.files import atomic_write, write_error
+from slae_lib.files import atomic_write
 from slae_lib.runs import versions
 
 if TYPE_CHECKING:
@@ -65,7 +63,7 @@ class Report:
         """Add KID."""
         self.results["kid"] = {
             "kid": result.mean,
-            "deviation": result.deviation,
+            "deviation": None if result.whole else result.deviation,
             "subsets": result.subsets,
             "subset_size": result.subset_size,
         }
@@ -194,22 +192,6 @@ class Report:
             with atomic_write(picture) as temporary:
                 drawing().savefig(temporary, format="png", dpi=110)
             self.pictures.append(picture)
-
-
-def check_writable(path: Path) -> None:
-    """Refuse a file that a report could not be written to; nothing is left behind.
-
-    Raises:
-        LabError: if it cannot be written.
-    """
-    if path.is_dir():
-        raise LabError(f"{path} is a folder; give --out the name of a file, such as results.json.")
-    try:
-        folder = next(parent for parent in path.absolute().parents if parent.exists())
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise write_error(path, error) from error
 
 
 def _told(interval: Interval, count: int) -> list[float] | None:

@@ -28,7 +28,7 @@ from slae_lib.models import AnyConfig, family_of, model_from_dict
 from slae_lib.pretrained import perceptual_distance
 from slae_lib.runs import alone, newest_checkpoint
 from slae_lib.training.batches import image_batches
-from slae_lib.training.recorder import Progress, Recorder
+from slae_lib.training.recorder import Progress, Recorder, distance_of_reals
 from slae_lib.training.state import StepLosses, TrainingState
 from slae_lib.training.step import Distance, TrainingStep
 from slae_lib.training.stylegan2_step import StyleGAN2Step
@@ -57,7 +57,8 @@ def train(
         bank: their metadata, if and only if ``model.metadata``.
         run: folder, made if needed.
         resume: continue from the newest checkpoint in ``run``.
-        prepare: called by the first process when all is loaded and nothing is written yet.
+        prepare: called by the first process when all is loaded, no other training can write into
+            ``run`` any more, and nothing is written yet.
         callback: called after each line of metrics.
 
     Returns:
@@ -72,7 +73,13 @@ def train(
     accelerator = Accelerator(
         cpu=config.device == "cpu",
         mixed_precision=config.precision,
-        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
+        kwargs_handlers=[
+            DistributedDataParallelKwargs(
+                broadcast_buffers=False,
+                # Without reconstruction the discriminator's decoders get no gradient.
+                find_unused_parameters=config.reconstruction == "none",
+            )
+        ],
     )
     rank, processes = accelerator.process_index, accelerator.num_processes
     set_seed(config.seed)  # every process starts from the same weights ...
@@ -81,22 +88,23 @@ def train(
     state.scaler = accelerator.scaler
     step = _step(state, config, accelerator)
     set_seed(config.seed + rank)  # ... and goes on with noise of its own.
-    if resume:
-        path = newest_checkpoint(run)
-        checkpoint = load_checkpoint(path)
-        _check_checkpoint(checkpoint, path, model, images)
-        state.load_state_dict(checkpoint, path)
-        if rank:  # the checkpoint holds the random state of the first process
-            set_seed(config.seed + rank + state.iteration)
-    images = images.to(accelerator.device)
-    bank_rows = None if bank is None else bank.rows(scale=config.metadata_scale)
-    batches = image_batches(images, config, state.iteration, rank, processes)
     with contextlib.ExitStack() as stack:
+        if accelerator.is_main_process:
+            stack.enter_context(alone(run))  # before its checkpoint is read
+        if resume:
+            path = newest_checkpoint(run)
+            checkpoint = load_checkpoint(path)
+            _check_checkpoint(checkpoint, path, model, images)
+            state.load_state_dict(checkpoint, path)
+            if rank:  # the checkpoint holds the random state of the first process
+                set_seed(config.seed + rank + state.iteration)
+        images = images.to(accelerator.device)
+        bank_rows = None if bank is None else bank.rows(scale=config.metadata_scale)
+        batches = image_batches(images, config, state.iteration, rank, processes)
         recorder = None
         if accelerator.is_main_process:
             if prepare is not None:
                 prepare()
-            stack.enter_context(alone(run))
             whole_batch = config.batch_size * processes
             recorder = Recorder(run, state, model, config, images, whole_batch, callback)
         with _bar(config, state, recorder) as bar, _stoppable() as stop:
@@ -125,6 +133,11 @@ def check_inputs(
 ) -> None:
     """Raise `LabError` if the parts of a run do not belong together."""
     parse_policy(config.augment)
+    if distance_of_reals(images) == 0:
+        raise LabError(
+            f"All pictures of {images.name} are the same, so there is nothing to learn from "
+            "their differences; add others."
+        )
     if images.resolution != model.resolution:
         raise UsageError(
             f"the images of {images.name} have {images.resolution} px and the model has "
@@ -234,9 +247,13 @@ def _stoppable() -> Iterator[threading.Event]:
         yield stop  # signals can only be handled in the main thread
         return
 
-    def handle(number: int, _: object) -> None:
+    def handle(*_: object) -> None:
         stop.set()
-        signal.signal(number, before[number])
+        restore()
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
     before: dict[int, Any] = {}
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -244,5 +261,4 @@ def _stoppable() -> Iterator[threading.Event]:
     try:
         yield stop
     finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        restore()

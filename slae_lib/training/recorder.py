@@ -74,13 +74,7 @@ class Recorder:
         self.batch_size = batch_size
         self.callback = callback
         self.metrics = MetricsFile(run / "metrics.csv", state.iteration)
-        stride = -(-len(images) // COMPARED_IMAGES)
-        self.real_distance = _distance(images.batch(range(0, len(images), stride)))
-        if self.real_distance == 0:
-            raise LabError(
-                f"All pictures of {images.name} are the same, so there is nothing to learn from "
-                "their differences; add others."
-            )
+        self.real_distance = distance_of_reals(images)
         self.losses: list[StepLosses] = []
         self.saved = state.iteration  # of the newest checkpoint
         self.clock = time.monotonic()
@@ -135,10 +129,11 @@ class Recorder:
         return row
 
     def _check_weights(self) -> None:
-        # A loss that is no number may be one step that half precision has skipped. Weights that
-        # are none stay so for ever, and must not get into a checkpoint.
-        networks = (self.state.generator, self.state.discriminator)
-        if all(w.isfinite().all() for network in networks for w in network.parameters()):
+        # A loss that is no number may be one step that half precision has skipped. Weights and
+        # running statistics that are none stay so for ever, and must not get into a checkpoint.
+        networks = (self.state.generator, self.state.discriminator, self.state.average)
+        tensors = (tensor for network in networks for tensor in network.state_dict().values())
+        if all(tensor.isfinite().all() for tensor in tensors):
             return
         saved = list_checkpoints(self.run / "checkpoints")
         before = (
@@ -169,6 +164,12 @@ class Recorder:
         """Return the mean of a loss over the iterations that computed it."""
         values = [value for step in self.losses if (value := getattr(step, name)) is not None]
         return torch.stack(values).mean().item() if values else None
+
+
+def distance_of_reals(images: ImageSet) -> float:
+    """Return the mean distance of two real images, which the samples' distance is divided by."""
+    stride = -(-len(images) // COMPARED_IMAGES)
+    return _distance(images.batch(range(0, len(images), stride)))
 
 
 def _distance(images: Tensor) -> float:
