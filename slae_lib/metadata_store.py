@@ -128,11 +128,12 @@ def cached_file(images: ImageSet, layer: str = "relu5_3") -> Path:
 def stored_file(name: str) -> Path | None:
     """Return the path of a file or folder that comes with this project; None if it is not there.
 
-    An installed package has it inside; in a checkout it lies in ``data/`` beside the package.
+    An installed package has it inside, in ``data/``. In a checkout it lies beside the package: in
+    ``data/``, or, if the name begins with ``results/``, in ``figures/``.
     """
     package = Path(__file__).parent
-    places = (package / "data" / name, package.parent / "data" / name)
-    return next((path for path in places if path.exists()), None)
+    folders = (package / "data", package.parent / "data", package.parent / "figures")
+    return next((path for folder in folders if (path := folder / name).exists()), None)
 
 
 def _stored_for(images: ImageSet) -> Path | None:

@@ -143,7 +143,7 @@ def test_stored_files_lie_in_the_package_or_beside_it(
     package = tmp_path / "slae_lib"
     monkeypatch.setattr(metadata_store, "__file__", str(package / "metadata_store.py"))
     assert stored_file("x.txt") is None
-    for place in (tmp_path / "data", package / "data"):  # the second one wins
+    for place in (tmp_path / "figures", tmp_path / "data", package / "data"):  # the last one wins
         place.mkdir(parents=True)
         (place / "x.txt").touch()
         assert stored_file("x.txt") == place / "x.txt"
