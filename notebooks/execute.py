@@ -169,11 +169,19 @@ def rows() -> list[str]:
     """Return the lines of the table in README.md: a lesson each, with a link once it is written."""
     lines = []
     for lesson in LESSONS:
-        number = f"{lesson.number:02}"
-        if (NOTEBOOKS / f"{lesson.name}.ipynb").exists():
-            number = f"[{number}]({lesson.name}.ipynb)"
-        lines.append(f"| {number} | {lesson.title} | {lesson.builds} | {lesson.minutes} min |")
+        number, points = f"{lesson.number:02}", ""
+        path = NOTEBOOKS / f"{lesson.name}.ipynb"
+        if path.exists():
+            number, points = f"[{number}]({path.name})", str(points_of(path))
+        told = (number, lesson.title, lesson.builds, f"{lesson.minutes} min", points)
+        lines.append(f"| {' | '.join(told)} |")
     return lines
+
+
+def points_of(path: Path) -> int:
+    """Return how many points nbgrader gives for all exercises of a notebook."""
+    cells = nbformat.read(path, as_version=4).cells
+    return sum(cell.metadata.get("nbgrader", {}).get("points", 0) for cell in cells)
 
 
 def write_listing(path: Path) -> None:
