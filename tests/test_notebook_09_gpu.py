@@ -4,10 +4,7 @@ Its own cells run, with `WITH_GPU` set: the pictures come from a stand-in for th
 preset is a small one. What a GPU alone can show, speed and half precision, is not tried here.
 """
 
-import os
 import signal
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +21,8 @@ from slae_lib.datasets import DATA_SETS, load_images
 from slae_lib.device import pick_device
 from slae_lib.presets import PRESETS
 from slae_lib.runs import RunInfo, read_metrics
+from slae_lib.training.recorder import Recorder
+from slae_lib.training.state import StepLosses
 
 CELLS = [
     cell.source
@@ -73,34 +72,30 @@ def lesson(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, random_vgg: None) ->
     return names
 
 
-def press_stop_when(reached: Callable[[], bool]) -> threading.Thread:
-    """Interrupt this process as a notebook's stop button does, as soon as ``reached``."""
-
-    def watch() -> None:
-        while not reached():
-            time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    return thread
-
-
-@pytest.mark.skipif(os.name == "nt", reason="there a process cannot interrupt itself")
 def test_with_a_gpu_the_lesson_trains_stops_and_goes_on(
-    lesson: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    lesson: dict[str, Any],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     section_7 = cell('fetch("100-shot-obama")')
     run = tmp_path / "runs" / "obama"
     metrics = run / "metrics.csv"
 
-    button = press_stop_when(lambda: metrics.is_file() and metrics.read_text().count("\n") > 1)
-    section_7(lesson)
-    button.join()
+    record = Recorder.record
+
+    def press_stop(self: Recorder, losses: StepLosses) -> dict[str, float | None] | None:
+        if self.state.iteration == 3:
+            signal.raise_signal(signal.SIGINT)  # what the notebook's stop button sends
+        return record(self, losses)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Recorder, "record", press_stop)
+        section_7(lesson)
     said = capsys.readouterr().out
     assert "Stopped, with a checkpoint." in said
-    reached = int(read_metrics(metrics)[-1]["iteration"] or 0)
-    assert 0 < reached < ITERATIONS
+    reached = int(read_metrics(metrics)[-1]["iteration"])
+    assert reached == 3
     assert f"{reached} of {ITERATIONS} iterations" in said
     assert len(list_checkpoints(run / "checkpoints")) == 1
     assert RunInfo.load(run).data == "100-shot-obama"

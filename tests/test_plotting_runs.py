@@ -117,8 +117,11 @@ def test_progress_of_one_grid_cuts_off_no_words() -> None:
     title = "The same noise while the generator learns"  # as `slae train` writes it
     figure = progress_figure({60: pictures(9)}, title=title)
     figure.canvas.draw()
-    for text in (figure._suptitle, figure._supxlabel):
-        box = text.get_window_extent()
+    told = (figure.get_suptitle(), figure.get_supxlabel())
+    lines = [text for text in figure.texts if text.get_text() in told]
+    assert len(lines) == 2
+    for line in lines:
+        box = line.get_window_extent()
         assert box.x0 > 0
         assert box.x1 < figure.bbox.width
 
