@@ -1,4 +1,4 @@
-"""The checks of the exercises refuse what students get wrong, and say why.
+"""The checks of the exercises refuse what students get wrong, say why, and change nothing.
 
 That the right answers pass is seen by nbval, and that untouched dots do not, in test_notebooks.
 """
@@ -20,6 +20,10 @@ WRONG: dict[str, dict[str, dict[str, list[str]]]] = tomllib.loads(
     Path(__file__).with_name("wrong_answers.toml").read_text(encoding="utf-8")
 )
 LEAST = 40  # characters of a message that says what to do
+DRAWS = (
+    "its hidden tests draw random numbers, so the students' edition, which has none, goes on with "
+    "others than this one; draw them inside torch.random.fork_rng()."
+)
 
 Names = dict[str, Any]
 
@@ -78,7 +82,7 @@ def can_run(cell: NotebookNode) -> bool:
 
 @pytest.mark.parametrize("lesson", sorted(WRONG))
 @pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler")  # one of the wrong answers
-def test_wrong_answers_are_refused_with_a_reason(
+def test_checks_refuse_wrong_answers_and_leave_the_random_numbers(
     lesson: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(NOTEBOOKS)
@@ -105,13 +109,18 @@ def test_wrong_answers_are_refused_with_a_reason(
                 torch.set_rng_state(state)
                 if fault:
                     faults.append(f"{exercise}, {name!r} {fault}")
-            if not left:
-                break
         if can_run(cell):
+            told, _, hidden = cell.source.partition(HIDDEN[0])
             try:
-                run([cell.source], names)
+                run([told], names)
+                state = torch.get_rng_state()
+                run([hidden], names)
             except NameError:  # it needs something of a slow cell
                 continue
+            if not torch.equal(torch.get_rng_state(), state):
+                faults.append(f"{grader(cell)['grade_id']}: {DRAWS}")
+        if not left and is_check(cell):
+            break
     assert not left, f"There are no such exercises: {', '.join(left)}."
     assert not faults, "\n" + "\n".join(faults)
 
