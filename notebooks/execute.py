@@ -30,8 +30,8 @@ from nbformat import NotebookNode
 from PIL.PngImagePlugin import PngInfo
 
 from slae_lib.course import badge, set_up_cell
-from slae_lib.lessons import LESSONS
-from slae_lib.plotting.course import reading_order_figure
+from slae_lib.course.figures.reading_order import reading_order_figure
+from slae_lib.course.lessons import LESSONS
 
 NOTEBOOKS = Path(__file__).resolve().parent
 ROOT = NOTEBOOKS.parent

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from slae_lib.errors import UsageError
+from slae_lib.support.errors import UsageError
 
 
 def color(images: Tensor) -> Tensor:

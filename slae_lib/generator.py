@@ -1,6 +1,5 @@
 """The generator: noise, and metadata of a real image, to an image."""
 
-import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from slae_lib.blocks import (
     up_block,
 )
 from slae_lib.config import ModelConfig
+from slae_lib.metadata import MetadataEmbedding
 
 COMPOSITE_SIZES = (8, 32, 128, 512)  # the other sizes get the plain block
 
@@ -35,40 +35,6 @@ class GeneratorOutput(NamedTuple):
     small: Tensor
     attention: dict[str, Tensor]
     gates: dict[str, Tensor]
-
-
-class MetadataEmbedding(nn.Module):
-    """Bring metadata to the size of the noise by a learned linear map, at a bounded pace.
-
-    ``gain / sqrt(metadata_dim) * W m / rms(m)``, W drawn from N(0, 1): every value comes out with a
-    deviation of about ``gain``, whatever the scale of m.
-
-    A plain linear layer would do in the paper's terms, but one step of Adam moves its result by
-    (learning rate) x (sum of |m|), sqrt(metadata_dim) = 23 times as much as here, while the noise
-    that it is added to keeps its size: in our trials the metadata had drowned the noise after a
-    hundred steps, and all samples were two or
-    three pictures. Taking off the length of m keeps unusual pictures, whose standardised metadata
-    is up to seven times longer, from being a class of their own.
-
-    Source: SLAE paper, section 3.2, for adding metadata to the noise; Karras et al., "Progressive
-    Growing of GANs" (2018), section 4.1, for the equalised learning rate.
-
-    Args:
-        metadata_dim: numbers in the metadata.
-        noise_dim: numbers in the noise.
-        gain: deviation of the result; the noise has 1.
-    """
-
-    def __init__(self, metadata_dim: int, noise_dim: int, gain: float) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(noise_dim, metadata_dim))
-        self.scale = gain / math.sqrt(metadata_dim)
-
-    def forward(self, metadata: Tensor) -> Tensor:
-        """Map ``metadata`` (B, metadata_dim) to (B, noise_dim)."""
-        mean_square = metadata.square().mean(dim=1, keepdim=True)  # (B, 1)
-        direction = metadata * torch.rsqrt(mean_square + 1e-8)
-        return nn.functional.linear(direction, self.weight) * self.scale
 
 
 class Generator(nn.Module):

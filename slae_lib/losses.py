@@ -46,7 +46,7 @@ def reconstruction_loss(
     Args:
         reconstructions: decoded images and their targets, each (B, 3, R', R') in [-1, 1].
         distance: of two batches of images, one number per image (B,): `l1_distance`, or a
-            network of `slae_lib.pretrained.perceptual_distance`.
+            network of `slae_lib.support.pretrained.perceptual_distance`.
     """
     # All decoders in one batch: a perceptual distance then runs its network twice, not six times.
     decoded = torch.cat([pair.decoded for pair in reconstructions])

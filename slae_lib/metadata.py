@@ -1,29 +1,19 @@
-"""Metadata: what VGG-16 sees in a picture, without where it sees it.
+"""Metadata: what VGG-16 sees in a picture, without where it sees it, and how it meets the noise.
 
-The mean of every channel of ``relu5_3`` over all positions; the generator gets it beside its noise.
-It is extracted once per data set, kept in a `MetadataBank`, and read by every training.
+The mean of every channel of ``relu5_3`` over all positions. It is extracted once per data set and
+kept (`slae_lib.datasets.MetadataBank`); the generator adds it, through `MetadataEmbedding`, to its
+noise.
 
 Source: SLAE paper, section 3.2 and figure 4.
 """
 
-import json
-import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from functools import cached_property
-from pathlib import Path
-from typing import Any, Literal, Self, get_args
+import math
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
-from torch.nn import functional
 
-from slae_lib.datasets import DATA_SETS, ImageSet
-from slae_lib.errors import LabError, UsageError
-from slae_lib.files import atomic_write
-from slae_lib.pretrained import (
+from slae_lib.support.errors import UsageError
+from slae_lib.support.pretrained import (
     VGG16_RELU_NAMES,
     checksum,
     normalise_for_vgg16,
@@ -32,12 +22,6 @@ from slae_lib.pretrained import (
 
 RESOLUTION = 256
 """Side length of the pictures that metadata is extracted from, whatever is trained later."""
-
-Scale = Literal["standardised", "raw"]
-Mode = Literal["bank", "mix", "gaussian"]
-
-_HEADER = "slae_metadata"  # one key alone, so that the same bank always makes the same bytes
-_MIXED = 3  # pictures in a mix
 
 
 class MetadataExtractor(nn.Module):
@@ -74,207 +58,38 @@ class MetadataExtractor(nn.Module):
         return features.mean(dim=(2, 3))
 
 
-@dataclass(frozen=True, eq=False)
-class MetadataBank:
-    """The metadata of one data set, and all that is needed to know what it belongs to.
+class MetadataEmbedding(nn.Module):
+    """Bring metadata to the size of the noise by a learned linear map, at a bounded pace.
+
+    ``gain / sqrt(metadata_dim) * W m / rms(m)``, W drawn from N(0, 1): every value comes out with a
+    deviation of about ``gain``, whatever the scale of m.
+
+    A plain linear layer would do in the paper's terms, but one step of Adam moves its result by
+    (learning rate) x (sum of |m|), sqrt(metadata_dim) = 23 times as much as here, while the noise
+    that it is added to keeps its size: in our trials the metadata had drowned the noise after a
+    hundred steps, and all samples were two or
+    three pictures. Taking off the length of m keeps unusual pictures, whose standardised metadata
+    is up to seven times longer, from being a class of their own.
+
+    Source: SLAE paper, section 3.2, for adding metadata to the noise; Karras et al., "Progressive
+    Growing of GANs" (2018), section 4.1, for the equalised learning rate.
 
     Args:
-        values: (N, C) float32 on the CPU, raw: as VGG-16 gave them.
-        names: of the N pictures.
-        layer: of VGG-16.
-        resolution: side length of the pictures when the metadata was extracted.
-        weights: checksum of VGG-16 (`slae_lib.pretrained.checksum`).
-        data_name: of the data set.
-        data_fingerprint: of the data set.
+        metadata_dim: numbers in the metadata.
+        noise_dim: numbers in the noise.
+        gain: deviation of the result; the noise has 1.
     """
 
-    values: Tensor
-    names: tuple[str, ...]
-    layer: str
-    resolution: int
-    weights: str
-    data_name: str
-    data_fingerprint: str
+    def __init__(self, metadata_dim: int, noise_dim: int, gain: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(noise_dim, metadata_dim))
+        self.scale = gain / math.sqrt(metadata_dim)
 
-    def __len__(self) -> int:
-        return len(self.names)
-
-    @cached_property
-    def mean(self) -> Tensor:
-        """(C,): the mean of each channel over the pictures."""
-        return self.values.mean(dim=0)
-
-    @cached_property
-    def std(self) -> Tensor:
-        """(C,): the deviation of each channel, at least a hundredth of the whole bank's.
-
-        Without that floor, a channel that one picture hardly moves would be blown up to the
-        loudest of all. A channel that no picture moves has ``inf``, so that it is standardised
-        to 0: of 512 channels of relu5_3, 37 never fire on the OpenMoji faces.
-        """
-        deviation = self.values.std(dim=0, correction=0)
-        floored = deviation.clamp_min(0.01 * self.values.std(correction=0))
-        constant = self.values.amin(dim=0) == self.values.amax(dim=0)
-        return floored.masked_fill(constant, torch.inf)
-
-    def standardise(self, raw: Tensor) -> Tensor:
-        """Return ``raw`` (..., C) with this bank's mean taken off, divided by its deviation."""
-        return (raw - self.mean.to(raw)) / self.std.to(raw)
-
-    def of_images(self, raw: Tensor, scale: Scale = "standardised") -> Tensor:
-        """Return the metadata of given pictures, (B, C) as `MetadataExtractor` gives it, scaled.
-
-        None of N numbers lies further than sqrt(N - 1) deviations from their mean (Samuelson's
-        inequality), so the generator has never seen more: a picture of quite another kind, which
-        would reach thousands in channels that hardly move in the bank, is held to that.
-        """
-        _check_choice("scale", scale, Scale)
-        if scale == "raw":
-            return raw
-        furthest = (len(self) - 1) ** 0.5
-        return self.standardise(raw).clamp(-furthest, furthest)
-
-    def rows(
-        self, indices: Sequence[int] | Tensor | None = None, scale: Scale = "standardised"
-    ) -> Tensor:
-        """Return the metadata (B, C) of the pictures at ``indices``, or of all, in order."""
-        chosen = self.values if indices is None else self.values[torch.as_tensor(indices)]
-        return self.of_images(chosen, scale)
-
-    def sample(
-        self,
-        count: int,
-        mode: Mode = "bank",
-        generator: torch.Generator | None = None,
-        scale: Scale = "standardised",
-    ) -> Tensor:
-        """Draw metadata for images that do not exist yet.
-
-        Args:
-            count: how many, B.
-            mode: ``"bank"`` draws pictures of the bank, as the paper does; ``"mix"`` draws three
-                and averages them with random weights (uniform over all weights that sum to 1);
-                ``"gaussian"`` draws from the normal distribution with the bank's mean and full
-                covariance.
-            generator: source of the randomness, on the CPU.
-            scale: of the result.
-
-        Returns:
-            (B, C).
-
-        Raises:
-            UsageError: for another mode or scale.
-        """
-        _check_choice("mode", mode, Mode)
-        _check_choice("scale", scale, Scale)
-        if mode == "bank":
-            return self.rows(torch.randint(len(self), (count,), generator=generator), scale)
-        if mode == "mix":
-            lots = torch.rand(count, len(self), generator=generator)
-            chosen = lots.topk(min(_MIXED, len(self)), dim=1).indices  # (B, 3), no picture twice
-            # Exponential numbers divided by their sum are uniform on the simplex: Dirichlet(1).
-            weights = torch.empty(chosen.shape).exponential_(generator=generator)
-            weights = weights / weights.sum(dim=1, keepdim=True)
-            mixed = torch.einsum("bk,bkc->bc", weights, self.values[chosen])
-            return self.of_images(mixed, scale)
-        factor = self._covariance_factor  # (r, C)
-        drawn = torch.randn(count, len(factor), generator=generator) @ factor
-        if scale == "standardised":
-            return drawn
-        return drawn * self.std.nan_to_num(posinf=0.0) + self.mean
-
-    @cached_property
-    def _covariance_factor(self) -> Tensor:
-        """(r, C), a matrix F whose FᵀF is the covariance of the standardised bank.
-
-        It comes from the singular values, because with fewer pictures than channels the
-        covariance itself has no Cholesky factor.
-        """
-        standardised = self.rows() / len(self) ** 0.5
-        _, singular, directions = torch.linalg.svd(standardised, full_matrices=False)
-        return singular[:, None] * directions
-
-    def nearest(self, raw: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
-        """Return the ``k`` pictures of the bank most like given raw metadata, by cosine.
-
-        Args:
-            raw: (C,) or (B, C).
-            k: at most as many as the bank has are returned.
-
-        Returns:
-            cosines and indices, both (k,) or (B, k), the most similar first.
-        """
-        own = functional.normalize(self.values, dim=-1)
-        cosines = functional.normalize(raw.to(own), dim=-1) @ own.T
-        best = cosines.topk(min(k, len(self)), dim=-1)
-        return best.values, best.indices
-
-    def check(self, images: ImageSet) -> None:
-        """Make sure that this is the metadata of ``images``, at whatever resolution they are.
-
-        Raises:
-            LabError: if it is not; the sentence says what differs and how to mend it.
-        """
-        if self.data_fingerprint == images.fingerprint and self.names == images.names:
-            return
-        new = sorted(set(images.names) - set(self.names))
-        gone = sorted(set(self.names) - set(images.names))
-        if new or gone:
-            examples = ", ".join((new + gone)[:3])
-            reason = f"{len(new)} are new and {len(gone)} are gone (for example {examples})"
-        else:
-            reason = f"the {len(images)} names fit, but the content of at least one has changed"
-        raise LabError(
-            f"The metadata of {self.data_name!r} does not belong to the pictures of "
-            f"{images.name!r}: {reason}; `slae metadata extract --data {_argument(images)}` "
-            "extracts it anew."
-        )
-
-    def save(self, path: str | Path) -> None:
-        """Write the bank as one safetensors file, atomically; its names are in the header.
-
-        Raises:
-            LabError: if the file cannot be written.
-        """
-        facts = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "values"}
-        content = save({"values": self.values.contiguous()}, {_HEADER: json.dumps(facts)})
-        with atomic_write(Path(path)) as temporary:
-            temporary.write_bytes(content)
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read a bank that `save` wrote.
-
-        Raises:
-            LabError: if the file is missing, damaged or something else.
-        """
-        path = Path(path)
-        if not path.exists():
-            raise LabError(
-                f"{path} does not exist; `slae metadata extract --data NAME_OR_FOLDER --out "
-                f"{shlex.quote(str(path))}` makes it."
-            )
-        try:
-            with safe_open(path, framework="pt") as file:
-                facts = json.loads((file.metadata() or {})[_HEADER])
-                # A copy, since the tensor may be a window on the file, which may be replaced.
-                values = file.get_tensor("values").clone()
-            bank = cls(values=values, **(facts | {"names": tuple(facts["names"])}))
-        except PermissionError as problem:
-            raise LabError(f"{path} cannot be read: {problem.strerror}.") from problem
-        except (OSError, SafetensorError, LookupError, TypeError, ValueError) as problem:
-            raise _not_a_bank(path) from problem
-        if values.dtype != torch.float32 or values.shape[:-1] != (len(bank.names),):
-            raise _not_a_bank(path)
-        return bank
-
-
-def _argument(images: ImageSet) -> str:
-    """Return what to write after ``--data`` to get ``images``."""
-    known = DATA_SETS.get(images.name)
-    if images.folder is None or (known is not None and known.folder == images.folder):
-        return images.name
-    return shlex.quote(str(images.folder))
+    def forward(self, metadata: Tensor) -> Tensor:
+        """Map ``metadata`` (B, metadata_dim) to (B, noise_dim)."""
+        mean_square = metadata.square().mean(dim=1, keepdim=True)  # (B, 1)
+        direction = metadata * torch.rsqrt(mean_square + 1e-8)
+        return nn.functional.linear(direction, self.weight) * self.scale
 
 
 def check_layer(layer: str) -> None:
@@ -284,16 +99,3 @@ def check_layer(layer: str) -> None:
             f"VGG-16 has no layer {layer!r} for metadata; choose one of "
             f"{', '.join(VGG16_RELU_NAMES)}."
         )
-
-
-def _check_choice(name: str, value: str, choices: Any) -> None:
-    known = get_args(choices)
-    if value not in known:
-        raise UsageError(f"{name} is {value!r}; choose one of {', '.join(known)}.")
-
-
-def _not_a_bank(path: Path) -> LabError:
-    return LabError(
-        f"{path} is damaged or is no metadata file of this lab; delete it and extract the metadata "
-        "again with `slae metadata extract`."
-    )

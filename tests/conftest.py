@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from slae_lib import pretrained
+from slae_lib.support import pretrained
 
 # Set before anything imports matplotlib, and inherited by the processes that tests start.
 os.environ["MPLBACKEND"] = "Agg"

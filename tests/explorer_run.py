@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from slae_lib.config import ModelConfig, TrainConfig
+from slae_lib.config import ModelConfig
 from slae_lib.datasets import ImageSet, load_images
-from slae_lib.metadata import MetadataBank
-from slae_lib.metadata_store import stored_file
-from slae_lib.runs import RunInfo
-from slae_lib.training import train
+from slae_lib.datasets.bank import MetadataBank
+from slae_lib.support.files import stored_file
+from slae_lib.training.config import TrainConfig
+from slae_lib.training.loop import train
+from slae_lib.training.run import RunInfo
 
 TINY = TrainConfig(
     iterations=4,

@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 from nbgrader.nbgraderformat import MetadataValidator
 
 from slae_lib.course import badge, set_up_cell
-from slae_lib.lessons import LESSONS, lesson
+from slae_lib.course.lessons import LESSONS, lesson
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from slae_lib.augment import augment, color, cutout, parse_policy, translation
-from slae_lib.errors import UsageError
+from slae_lib.support.errors import UsageError
 
 
 def test_colour_changes_a_whole_image_alike() -> None:

@@ -5,9 +5,10 @@ import json
 
 import pytest
 
-from slae_lib.config import ModelConfig, TrainConfig
-from slae_lib.errors import UsageError
-from slae_lib.presets import PRESETS
+from slae_lib.config import ModelConfig
+from slae_lib.support.errors import UsageError
+from slae_lib.training.config import TrainConfig
+from slae_lib.training.presets import PRESETS
 
 
 @pytest.mark.parametrize(

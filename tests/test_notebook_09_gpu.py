@@ -15,13 +15,13 @@ import pytest
 from notebook_lint import NOTEBOOKS
 from PIL import Image
 
-from slae_lib import fetch
-from slae_lib.checkpoint import list_checkpoints
-from slae_lib.datasets import DATA_SETS, load_images
-from slae_lib.device import pick_device
-from slae_lib.presets import PRESETS
-from slae_lib.runs import RunInfo, read_metrics
+from slae_lib.datasets import DATA_SETS, fetch, load_images
+from slae_lib.support.device import pick_device
+from slae_lib.training.checkpoint import list_checkpoints
+from slae_lib.training.log import read_metrics
+from slae_lib.training.presets import PRESETS
 from slae_lib.training.recorder import Recorder
+from slae_lib.training.run import RunInfo
 from slae_lib.training.state import StepLosses
 
 CELLS = [

@@ -21,7 +21,7 @@ from notebook_lint import NOTEBOOKS, REPOSITORY, ROOT, VERSION, Subject, faults
 from PIL import Image
 
 from slae_lib.course import badge, set_up_cell
-from slae_lib.lessons import LESSONS
+from slae_lib.course.lessons import LESSONS
 
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
 each_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)

@@ -9,8 +9,8 @@ import pytest
 
 from slae_lib.ablation.results import AblationResults, compare
 from slae_lib.config import ModelConfig
-from slae_lib.cost import MODELS, count
-from slae_lib.models import model_from_dict, model_to_dict
+from slae_lib.evaluation.cost import MODELS, count
+from slae_lib.training.families import model_from_dict, model_to_dict
 
 RESULTS = Path(__file__).parents[1] / "figures" / "results"
 

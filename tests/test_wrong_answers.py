@@ -14,7 +14,7 @@ import torch
 from nbformat import NotebookNode
 from notebook_lint import HIDDEN, NOTEBOOKS, SOLUTION, grader, is_check, is_solution
 
-from slae_lib.device import pick_device
+from slae_lib.support.device import pick_device
 
 WRONG: dict[str, dict[str, dict[str, list[str]]]] = tomllib.loads(
     Path(__file__).with_name("wrong_answers.toml").read_text(encoding="utf-8")

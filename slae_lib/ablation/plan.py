@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slae_lib.ablation.systems import SYSTEMS, system_configs
-from slae_lib.config import TrainConfig
-from slae_lib.errors import UsageError
-from slae_lib.models import AnyConfig
+from slae_lib.support.errors import UsageError
+from slae_lib.training.config import TrainConfig
+from slae_lib.training.families import AnyConfig
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from slae_lib.ablation.plan import Ablation
 from slae_lib.ablation.results import Trial
 from slae_lib.ablation.systems import SYSTEMS
 from slae_lib.datasets import ImageSet
-from slae_lib.errors import LabError
-from slae_lib.files import atomic_write
-from slae_lib.runs import RunInfo, versions
+from slae_lib.support.errors import LabError
+from slae_lib.support.files import atomic_write
+from slae_lib.training.run import RunInfo, versions
 
 RECORD = "ablation.json"
 

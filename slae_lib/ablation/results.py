@@ -11,9 +11,9 @@ from typing import Any, Literal
 from scipy import stats
 
 from slae_lib.ablation.systems import SYSTEMS
-from slae_lib.errors import LabError
 from slae_lib.evaluation.intervals import CONFIDENCE, Interval
-from slae_lib.files import atomic_write
+from slae_lib.support.errors import LabError
+from slae_lib.support.files import atomic_write
 
 FORMAT = "slae-lab-ablation-1"
 
@@ -185,7 +185,8 @@ def final_table(results: AblationResults, baseline: str = "fastgan") -> str:
     """Return the final numbers as a table in Markdown.
 
     Mean and deviation over the seeds; the last column compares FID with the baseline's seed by
-    seed. Times are left out: runs of an ablation may share a computer (see `slae_lib.cost`).
+    seed. Times are left out: runs of an ablation may share a computer (see
+    `slae_lib.evaluation.cost`).
     """
     lines = [
         "| system | seeds | parameters | FID | KID x 1000 | diversity | "

@@ -18,26 +18,27 @@ from slae_lib.ablation.records import (
 )
 from slae_lib.ablation.results import AblationResults, Point, Trial
 from slae_lib.ablation.systems import SYSTEMS
-from slae_lib.checkpoint import (
+from slae_lib.datasets import ImageSet, load_images
+from slae_lib.datasets.bank import MetadataBank
+from slae_lib.datasets.store import bank_for
+from slae_lib.evaluation.cost import count
+from slae_lib.evaluation.fid import InceptionFeatures
+from slae_lib.evaluation.frechet import frechet_distance
+from slae_lib.evaluation.kid import kernel_distance
+from slae_lib.support.device import hardware, pick_device
+from slae_lib.support.errors import LabError
+from slae_lib.support.files import check_writable
+from slae_lib.support.images import to_float
+from slae_lib.training.checkpoint import (
     checkpoint_path,
     list_checkpoints,
     load_averaged_generator,
     load_checkpoint,
 )
-from slae_lib.cost import count
-from slae_lib.datasets import ImageSet, load_images, to_float
-from slae_lib.device import hardware, pick_device
-from slae_lib.diversity import diversity
-from slae_lib.errors import LabError
-from slae_lib.evaluation.fid import InceptionFeatures
-from slae_lib.evaluation.frechet import frechet_distance
-from slae_lib.evaluation.kid import kernel_distance
-from slae_lib.files import check_writable
-from slae_lib.metadata import MetadataBank
-from slae_lib.metadata_store import bank_for
-from slae_lib.runs import prepare_folder, versions
-from slae_lib.sampling import GeneratedImages
-from slae_lib.training import train
+from slae_lib.training.diversity import diversity
+from slae_lib.training.loop import train
+from slae_lib.training.run import prepare_folder, versions
+from slae_lib.training.sampling import GeneratedImages
 
 COMPARED = 95  # samples whose diversity is measured
 

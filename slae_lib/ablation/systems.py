@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from slae_lib.baselines.stylegan2_config import StyleGAN2Config
-from slae_lib.config import ModelConfig, TrainConfig
-from slae_lib.models import AnyConfig
-from slae_lib.presets import PRESETS
+from slae_lib.config import ModelConfig
+from slae_lib.training.config import TrainConfig
+from slae_lib.training.families import AnyConfig
+from slae_lib.training.presets import PRESETS
 
 SHARED = (
     "batch_size",
@@ -52,7 +53,7 @@ def system_configs(name: str, preset: str) -> tuple[AnyConfig, TrainConfig]:
 
     Args:
         name: a key of `SYSTEMS`.
-        preset: of FastGAN and SLAE, a key of `slae_lib.presets.PRESETS`.
+        preset: of FastGAN and SLAE, a key of `slae_lib.training.presets.PRESETS`.
     """
     base, changes = PRESETS[preset], SYSTEMS[name].changes
     assert isinstance(base.model, ModelConfig)

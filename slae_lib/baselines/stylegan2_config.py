@@ -6,26 +6,27 @@ Source: Karras et al. (2020), arXiv 1912.04958, and its appendix B for the train
 from dataclasses import dataclass
 from typing import Literal
 
-from slae_lib.config import TrainConfig, _Checked, _option
-from slae_lib.errors import UsageError
+from slae_lib.support.errors import UsageError
+from slae_lib.support.settings import Settings, option
+from slae_lib.training.config import TrainConfig
 
 
 @dataclass(frozen=True)
-class StyleGAN2Config(_Checked):
+class StyleGAN2Config(Settings):
     """The networks of StyleGAN2; the defaults are config F.
 
     Raises:
         UsageError: for a resolution or another value that does not exist.
     """
 
-    resolution: Literal[64, 128, 256, 512, 1024] = _option(256, "side length of the images")
-    channel_base: int = _option(32_768, "channels times side length of a feature map")
-    channel_max: int = _option(512, "the most channels of a feature map")
-    latent_dim: int = _option(512, "numbers in the noise z and in the intermediate latent w")
-    mapping_layers: int = _option(8, "layers of the mapping network")
-    mapping_lr_multiplier: float = _option(0.01, "how much slower the mapping network learns")
-    style_mixing: float = _option(0.9, "share of training images whose layers follow two latents")
-    group_size: int = _option(4, "images that the discriminator compares with each other")
+    resolution: Literal[64, 128, 256, 512, 1024] = option(256, "side length of the images")
+    channel_base: int = option(32_768, "channels times side length of a feature map")
+    channel_max: int = option(512, "the most channels of a feature map")
+    latent_dim: int = option(512, "numbers in the noise z and in the intermediate latent w")
+    mapping_layers: int = option(8, "layers of the mapping network")
+    mapping_lr_multiplier: float = option(0.01, "how much slower the mapping network learns")
+    style_mixing: float = option(0.9, "share of training images whose layers follow two latents")
+    group_size: int = option(4, "images that the discriminator compares with each other")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -79,14 +80,14 @@ class StyleGAN2TrainConfig(TrainConfig):
         UsageError: for a value that does not exist.
     """
 
-    learning_rate: float = _option(2e-3, "Adam's, of the generator")
-    beta1: float = _option(0.0, "Adam's first decay")
-    beta2: float = _option(0.99, "Adam's second decay")
-    hinge_margin: Literal["fixed", "random"] = _option("fixed", "without meaning here")
-    reconstruction: Literal["lpips", "vgg", "l1", "none"] = _option("none", "without meaning here")
-    r1_gamma: float = _option(10.0, "weight of the R1 penalty; grows with the resolution")
-    r1_interval: int = _option(16, "iterations from one R1 penalty to the next")
-    path_length: bool = _option(False, "add the path length penalty, every 8 iterations")
+    learning_rate: float = option(2e-3, "Adam's, of the generator")
+    beta1: float = option(0.0, "Adam's first decay")
+    beta2: float = option(0.99, "Adam's second decay")
+    hinge_margin: Literal["fixed", "random"] = option("fixed", "without meaning here")
+    reconstruction: Literal["lpips", "vgg", "l1", "none"] = option("none", "without meaning here")
+    r1_gamma: float = option(10.0, "weight of the R1 penalty; grows with the resolution")
+    r1_interval: int = option(16, "iterations from one R1 penalty to the next")
+    path_length: bool = option(False, "add the path length penalty, every 8 iterations")
 
     def __post_init__(self) -> None:
         super().__post_init__()

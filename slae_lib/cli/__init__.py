@@ -18,7 +18,7 @@ from slae_lib.cli.fetch import data_fetch
 from slae_lib.cli.metadata import metadata
 from slae_lib.cli.sample import sample
 from slae_lib.cli.train import train
-from slae_lib.errors import LabError, UsageError
+from slae_lib.support.errors import LabError, UsageError
 
 
 class _Failure(click.ClickException):

@@ -91,7 +91,7 @@ def ablate(
     --out; what is finished there with the same settings is gathered into one table.
     """
     from slae_lib.ablation import Ablation, final_table, run_ablation
-    from slae_lib.ablation.page import write_page
+    from slae_lib.plotting.ablation_page import write_page
 
     folder = out or Path("runs") / f"ablation-{Path(data).resolve().name}"
     ablation = Ablation(

@@ -10,7 +10,7 @@ import click
 from slae_lib.cli.options import SpreadCommand
 from slae_lib.config import RESOLUTIONS
 
-# The keys of `slae_lib.cost.MODELS`, here once more so that `slae --help` needs no torch.
+# The keys of `evaluation.cost.MODELS`, here once more so that `slae --help` needs no torch.
 NAMES = ("fastgan", "slae-no-metadata", "slae", "stylegan2")
 
 
@@ -76,12 +76,12 @@ def cost(
     file: Path | None,
 ) -> None:
     """Show what models cost: parameters, multiplications, time, memory (the paper's table 1)."""
-    from slae_lib.cost import MODELS, count, measure, paired_step_time
-    from slae_lib.cost_table import Pair, Row, format_pairs, format_table
-    from slae_lib.device import hardware, pick_device
-    from slae_lib.errors import UsageError
-    from slae_lib.files import atomic_write
-    from slae_lib.runs import versions
+    from slae_lib.evaluation.cost import MODELS, count, measure, paired_step_time
+    from slae_lib.evaluation.cost_table import Pair, Row, format_pairs, format_table
+    from slae_lib.support.device import hardware, pick_device
+    from slae_lib.support.errors import UsageError
+    from slae_lib.support.files import atomic_write
+    from slae_lib.training.run import versions
 
     if pairs and len(models) < 2:
         raise UsageError(

@@ -20,12 +20,12 @@ from slae_lib.cli.evaluate_options import (
     count_option,
     search_options,
 )
-from slae_lib.errors import LabError, UsageError
+from slae_lib.support.errors import LabError, UsageError
 
 if TYPE_CHECKING:
+    from slae_lib.cli.measurements import Features
+    from slae_lib.cli.report import Report
     from slae_lib.evaluation.backtracking import DistanceKind
-    from slae_lib.evaluation.measurements import Features
-    from slae_lib.evaluation.report import Report
 
 
 @click.group()
@@ -79,7 +79,7 @@ def kid(**options: Any) -> None:
 @OUT
 def novelty(count: int, side: int, out: Path | None, **options: Any) -> None:
     """Nearest training images of samples; flags copies."""
-    from slae_lib.evaluation.measurements import Subject, add_novelty
+    from slae_lib.cli.measurements import Subject, add_novelty
 
     subject = Subject(**options)
     out = _checked(out or subject.default_out("novelty"))
@@ -116,8 +116,8 @@ def lpips(
     **options: Any,
 ) -> None:
     """Latent back-tracking: how near can the generator come to given images?"""
+    from slae_lib.cli.measurements import Subject, add_backtracking
     from slae_lib.evaluation.backtracking import Search
-    from slae_lib.evaluation.measurements import Subject, add_backtracking
 
     of_target = mode == "target"
     subject = Subject(mode="bank" if of_target else mode, **options)
@@ -162,15 +162,15 @@ def everything(
     **options: Any,
 ) -> None:
     """FID, KID, novelty and back-tracking; what cannot be measured is named and left out."""
-    from slae_lib.datasets import load_images
-    from slae_lib.evaluation.backtracking import Search
-    from slae_lib.evaluation.fid import compare_features
-    from slae_lib.evaluation.measurements import (
+    from slae_lib.cli.measurements import (
         Subject,
         add_backtracking,
         add_novelty,
         features_of_run,
     )
+    from slae_lib.datasets import load_images
+    from slae_lib.evaluation.backtracking import Search
+    from slae_lib.evaluation.fid import compare_features
 
     subject = Subject(**options)
     target = _checked(out or subject.default_out("all"))
@@ -229,9 +229,9 @@ def _features(
     out: Path | None,
 ) -> tuple["Features", "Report", Path | None]:
     """Return the Inception features of both sides, a report to fill, and where it goes."""
-    from slae_lib.evaluation.measurements import Subject, features_of_folders, features_of_run
-    from slae_lib.evaluation.report import Report
-    from slae_lib.sampling import check_seed
+    from slae_lib.cli.measurements import Subject, features_of_folders, features_of_run
+    from slae_lib.cli.report import Report
+    from slae_lib.training.sampling import check_seed
 
     check_seed(seed)
     if run is not None and real is None and fake is None:
@@ -253,7 +253,7 @@ def _features(
 
 def _checked(out: Path) -> Path:
     """Return ``out``; refuse it before anything is measured if it cannot be written."""
-    from slae_lib.files import check_writable
+    from slae_lib.support.files import check_writable
 
     check_writable(out)
     return out

@@ -21,7 +21,7 @@ import click
 )
 def export(run: Path, out: Path, precision: str) -> None:
     """Copy a finished run without its checkpoints, small enough to be passed on."""
-    from slae_lib.export import export_run
+    from slae_lib.training.export import export_run
 
     written = export_run(run, out, half=precision == "fp16")
     for path in written:

@@ -7,8 +7,8 @@ import click
 @click.argument("name")
 def data_fetch(name: str) -> None:
     """Download a data set that `slae data list` names, once."""
-    from slae_lib.fetch import fetch
-    from slae_lib.images import find_pictures
+    from slae_lib.datasets.fetch import fetch
+    from slae_lib.datasets.pictures import find_pictures
 
     folder = fetch(name, announce=click.echo)
     click.echo(f"{folder}: {len(find_pictures(folder))} pictures")

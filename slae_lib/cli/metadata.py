@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from slae_lib.errors import UsageError
+from slae_lib.support.errors import UsageError
 
 
 @click.group()
@@ -24,8 +24,8 @@ def metadata_extract(data: str, layer: str, out: Path | None) -> None:
     Training does the same by itself the first time it meets a data set.
     """
     from slae_lib.datasets import load_images
+    from slae_lib.datasets.store import cached_file, extract
     from slae_lib.metadata import RESOLUTION
-    from slae_lib.metadata_store import cached_file, extract
 
     images = load_images(data, RESOLUTION)
     bank = extract(images, layer)
@@ -39,7 +39,7 @@ def metadata_extract(data: str, layer: str, out: Path | None) -> None:
 @click.option("--neighbours", "picture", help="Name of a picture: show the ones most like it.")
 def metadata_show(file: Path, picture: str | None) -> None:
     """Show what a metadata file holds."""
-    from slae_lib.metadata import MetadataBank
+    from slae_lib.datasets.bank import MetadataBank
 
     bank = MetadataBank.load(file)
     values = bank.values

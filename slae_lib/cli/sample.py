@@ -35,7 +35,7 @@ def sample(
     run: Path, count: int, seed: int, mode: str, out: Path | None, each: Path | None
 ) -> None:
     """Draw images from a trained generator."""
-    from slae_lib.sampling import check_sheet, sample_images, save_images
+    from slae_lib.training.sampling import check_sheet, sample_images, save_images
 
     file = run / "generator.safetensors" if run.is_dir() else run
     source = "" if mode == "bank" else f"{Path(mode).stem}-"

@@ -12,9 +12,10 @@ import click
 
 from slae_lib.baselines.stylegan2_config import StyleGAN2Config, StyleGAN2TrainConfig
 from slae_lib.cli.options import SectionedCommand, config_options, given
-from slae_lib.config import ModelConfig, TrainConfig
-from slae_lib.errors import LabError, UsageError
-from slae_lib.presets import PRESETS, Preset
+from slae_lib.config import ModelConfig
+from slae_lib.support.errors import LabError, UsageError
+from slae_lib.training.config import TrainConfig
+from slae_lib.training.presets import PRESETS, Preset
 
 
 def _names(config: type) -> set[str]:
@@ -70,7 +71,7 @@ def train(
     **fields: Any,
 ) -> None:
     """Train a generator and leave it, with pictures, in the folder of a run."""
-    from slae_lib.runs import check_folder, prepare_folder
+    from slae_lib.training.run import check_folder, prepare_folder
 
     if resume is not None:
         _continue(ctx, resume, fields)
@@ -89,8 +90,8 @@ def train(
             f"--metadata-dim says {asked}; leave it out."
         )
 
-    from slae_lib.runs import RunInfo, versions
     from slae_lib.training.loop import check_inputs
+    from slae_lib.training.run import RunInfo, versions
 
     check_inputs(model, config, images, bank)
     info = RunInfo(
@@ -121,8 +122,8 @@ def _refuse_foreign(chosen: Preset, preset: str, fields: dict[str, Any]) -> None
 
 
 def _continue(ctx: click.Context, run: Path, fields: dict[str, Any]) -> None:
-    from slae_lib.checkpoint import load_checkpoint
-    from slae_lib.runs import RunInfo, newest_checkpoint
+    from slae_lib.training.checkpoint import load_checkpoint
+    from slae_lib.training.run import RunInfo, newest_checkpoint
 
     source = click.core.ParameterSource.COMMANDLINE
     changed = [name for name in ctx.params if ctx.get_parameter_source(name) == source]
@@ -155,8 +156,8 @@ def _continue(ctx: click.Context, run: Path, fields: dict[str, Any]) -> None:
 
 def _is_complete(run: Path, iteration: int) -> bool:
     """Whether a run that has done all its iterations has its generator and its pictures too."""
-    from slae_lib.checkpoint import generator_facts
-    from slae_lib.gallery import is_drawn
+    from slae_lib.plotting.gallery import is_drawn
+    from slae_lib.training.checkpoint import generator_facts
 
     generator = run / "generator.safetensors"
     try:
@@ -168,7 +169,7 @@ def _is_complete(run: Path, iteration: int) -> bool:
 
 def _load(model: Any, config: TrainConfig, data: str) -> tuple[Any, Any, Any]:
     from slae_lib.datasets import load_images
-    from slae_lib.metadata_store import bank_for
+    from slae_lib.datasets.store import bank_for
 
     images = load_images(data, model.resolution)
     bank = None
@@ -190,8 +191,8 @@ def _train(
     resume: bool,
     prepare: Callable[[], None],
 ) -> None:
-    from slae_lib.gallery import write_gallery
-    from slae_lib.training import train as run_training
+    from slae_lib.plotting.gallery import write_gallery
+    from slae_lib.training.loop import train as run_training
 
     first = _is_first_process()
     if first:

@@ -27,7 +27,7 @@ from slae_lib.evaluation.novelty import (
     neighbours_of_pixels,
 )
 from slae_lib.evaluation.sources import FolderImages
-from slae_lib.sampling import GeneratedImages
+from slae_lib.training.sampling import GeneratedImages
 
 __all__ = [
     "Backtracking",

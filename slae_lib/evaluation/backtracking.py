@@ -18,14 +18,14 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from slae_lib.datasets import to_float, to_uint8
-from slae_lib.errors import UsageError
 from slae_lib.evaluation.intervals import Interval, bootstrap_mean
 from slae_lib.losses import l1_distance
 from slae_lib.metadata import RESOLUTION, MetadataExtractor
-from slae_lib.models import AnyGenerator
-from slae_lib.pretrained import perceptual_distance
-from slae_lib.sampling import GeneratedImages
+from slae_lib.support.errors import UsageError
+from slae_lib.support.images import to_float, to_uint8
+from slae_lib.support.pretrained import perceptual_distance
+from slae_lib.training.families import AnyGenerator
+from slae_lib.training.sampling import GeneratedImages
 
 DistanceKind = Literal["lpips", "vgg", "l1"]
 

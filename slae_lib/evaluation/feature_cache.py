@@ -9,9 +9,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from slae_lib.errors import LabError
 from slae_lib.evaluation.sources import StoredImages
-from slae_lib.files import atomic_write, cache_folder
+from slae_lib.support.errors import LabError
+from slae_lib.support.files import atomic_write, cache_folder
 
 
 def cached_features(

@@ -20,13 +20,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from slae_lib.errors import UsageError
 from slae_lib.evaluation.feature_cache import cached_features
 from slae_lib.evaluation.frechet import frechet_distance, frechet_interval
 from slae_lib.evaluation.intervals import Interval
 from slae_lib.evaluation.kid import KidResult, kernel_distance
 from slae_lib.evaluation.sources import Images, StoredImages, extract_features
-from slae_lib.pretrained import checksum, fid_inception
+from slae_lib.support.errors import UsageError
+from slae_lib.support.pretrained import checksum, fid_inception
 
 FEW = 2048
 """With fewer images than features the bias of FID is large."""

@@ -25,8 +25,8 @@ Source: Heusel et al., "GANs Trained by a Two Time-Scale Update Rule" (2017); Bi
 import torch
 from torch import Tensor
 
-from slae_lib.errors import UsageError
 from slae_lib.evaluation.intervals import CONFIDENCE, Interval, percentiles
+from slae_lib.support.errors import UsageError
 
 
 def frechet_distance(first: Tensor, second: Tensor) -> float:

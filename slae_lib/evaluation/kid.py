@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from slae_lib.errors import UsageError
+from slae_lib.support.errors import UsageError
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from slae_lib.datasets import to_float
-from slae_lib.errors import UsageError
 from slae_lib.evaluation.feature_cache import cached_features
 from slae_lib.evaluation.sources import Images, StoredImages, extract_features
 from slae_lib.metadata import MetadataExtractor
+from slae_lib.support.errors import UsageError
+from slae_lib.support.images import to_float
 
 PIXEL_SIDE = 64
 """Images are compared pixel by pixel at this size at most."""

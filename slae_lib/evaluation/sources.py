@@ -14,9 +14,9 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from slae_lib.datasets import ImageSet, load_images
-from slae_lib.errors import LabError, UsageError
-from slae_lib.images import from_sixteen_bits
-from slae_lib.runs import RunInfo
+from slae_lib.datasets.pictures import from_sixteen_bits
+from slae_lib.support.errors import LabError, UsageError
+from slae_lib.training.run import RunInfo
 
 
 class Images(Protocol):
@@ -98,22 +98,6 @@ class FolderImages:
                 f"{path} cannot be read at its own size ({error}); mend it, or give --resolution."
             ) from error
         return pixels.permute(2, 0, 1).contiguous()
-
-
-def generator_file(run: Path) -> Path:
-    """Return the generator of a run's folder, or ``run`` itself if it is a file.
-
-    Raises:
-        LabError: if there is none.
-    """
-    file = run / "generator.safetensors" if run.is_dir() else run
-    if not file.is_file():
-        hint = "train it to its end" if (run / "run.json").is_file() else "check the name"
-        raise LabError(
-            f"{file} does not exist, so there is no generator to measure; {hint}, or give --run "
-            "a finished run's folder or a generator.safetensors."
-        )
-    return file
 
 
 def training_images(file: Path, resolution: int, data: str | None = None) -> ImageSet:

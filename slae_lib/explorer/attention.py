@@ -8,7 +8,6 @@ from typing import Any
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from slae_lib.errors import LabError, UsageError
 from slae_lib.explorer.attention_controls import AttentionControls
 from slae_lib.explorer.base import Explorer, Still
 from slae_lib.explorer.code import view_code
@@ -17,8 +16,9 @@ from slae_lib.explorer.pictures import TrainingPictures, figure_png
 from slae_lib.explorer.scene import Scene, View, first_view, fitting, make_scene
 from slae_lib.explorer.source import Source
 from slae_lib.explorer.words import changed, view_alt, view_facts
-from slae_lib.files import atomic_write
 from slae_lib.plotting.explorer import view_figure
+from slae_lib.support.errors import LabError, UsageError
+from slae_lib.support.files import atomic_write
 
 SAVED_DPI = 200
 

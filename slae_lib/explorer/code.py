@@ -20,7 +20,7 @@ def view_code(view: View, source: Source) -> str:
         "",
         "import torch",
         "",
-        f"from slae_lib.checkpoint import {load}",
+        f"from slae_lib.training.checkpoint import {load}",
         "from slae_lib.datasets import to_uint8",
     ]
     if config.metadata and source.bank is not None:

@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from slae_lib.datasets import to_uint8
-from slae_lib.errors import LabError
+from slae_lib.datasets.bank import MetadataBank
 from slae_lib.explorer.base import Explorer, Still
 from slae_lib.explorer.controls import column, control, find_ipywidgets, row, why_no_controls
 from slae_lib.explorer.pictures import TrainingPictures
@@ -16,8 +15,9 @@ from slae_lib.explorer.plane import on_page, principal_plane, side_by_side
 from slae_lib.explorer.scene import picture_metadata, seeded_noise
 from slae_lib.explorer.source import Source, data_of, existing, memory_in_words
 from slae_lib.explorer.words import picture_label, place
-from slae_lib.metadata import MetadataBank
 from slae_lib.plotting.explorer_pages import Neighbour, grid_for, metadata_figure
+from slae_lib.support.errors import LabError
+from slae_lib.support.images import to_uint8
 
 MOST_THUMBNAILS = 400
 NOISES = 4

@@ -7,14 +7,14 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from slae_lib.errors import LabError
 from slae_lib.explorer.base import Explorer, Still
 from slae_lib.explorer.controls import column, control, find_ipywidgets, row, why_no_controls
 from slae_lib.explorer.pictures import TrainingPictures
 from slae_lib.explorer.progress import RunProgress, progress_facts, read_progress
 from slae_lib.explorer.source import existing
 from slae_lib.plotting.explorer_pages import monitor_figure
-from slae_lib.training import Progress
+from slae_lib.support.errors import LabError
+from slae_lib.training.recorder import Progress
 
 
 class TrainingMonitor(Explorer):

@@ -13,10 +13,10 @@ from PIL import Image
 from torch import Tensor
 
 from slae_lib.datasets import DATA_SETS, ImageSet, load_images
-from slae_lib.errors import LabError
-from slae_lib.images import BadPicture, in_threads, read_picture
-from slae_lib.metadata import MetadataBank
+from slae_lib.datasets.bank import MetadataBank
+from slae_lib.datasets.pictures import BadPicture, in_threads, read_picture
 from slae_lib.plotting.base import to_pixels
+from slae_lib.support.errors import LabError
 
 THUMBNAIL = 64  # px
 SHOWN_DPI = 96  # of the browser; more in the file keeps the picture sharp on fine screens

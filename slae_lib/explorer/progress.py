@@ -10,13 +10,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from slae_lib.checkpoint import averaged_generator, list_checkpoints, load_checkpoint
 from slae_lib.config import ModelConfig
-from slae_lib.datasets import to_uint8
 from slae_lib.explorer.source import memory_in_words
 from slae_lib.explorer.words import FLAT, highest_place, link_label
 from slae_lib.generator import Generator
-from slae_lib.runs import RunInfo, grid_cells, read_metrics
+from slae_lib.support.images import grid_cells, to_uint8
+from slae_lib.training.checkpoint import averaged_generator, list_checkpoints, load_checkpoint
+from slae_lib.training.log import read_metrics
+from slae_lib.training.run import RunInfo
 
 LOOKED_AT = 4  # images with attention
 

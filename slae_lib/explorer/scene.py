@@ -7,11 +7,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from slae_lib.datasets import to_uint8
-from slae_lib.errors import UsageError
+from slae_lib.datasets.bank import MetadataBank, Scale
 from slae_lib.explorer.source import Source, memory_in_words
 from slae_lib.generator import Generator, GeneratorOutput
-from slae_lib.metadata import MetadataBank, Scale
+from slae_lib.support.errors import UsageError
+from slae_lib.support.images import to_uint8
 
 Attention = Literal["own", "ones", "mean", "shuffled", "painted"]
 Painting = tuple[tuple[bool, ...], ...]

@@ -5,18 +5,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from slae_lib.checkpoint import (
+from slae_lib.datasets import DATA_SETS, ImageSet
+from slae_lib.datasets.bank import MetadataBank, Scale
+from slae_lib.datasets.store import cached_file
+from slae_lib.generator import Generator
+from slae_lib.metadata import RESOLUTION
+from slae_lib.support.errors import LabError
+from slae_lib.support.files import stored_file
+from slae_lib.training.checkpoint import (
     generator_facts,
     list_checkpoints,
     load_averaged_generator,
     load_generator,
 )
-from slae_lib.datasets import DATA_SETS, ImageSet
-from slae_lib.errors import LabError
-from slae_lib.generator import Generator
-from slae_lib.metadata import RESOLUTION, MetadataBank, Scale
-from slae_lib.metadata_store import cached_file, stored_file
-from slae_lib.runs import RunInfo
+from slae_lib.training.run import RunInfo
 
 FINISHED = "generator.safetensors"
 BANK = "metadata.safetensors"

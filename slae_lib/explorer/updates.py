@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from slae_lib.errors import LabError
+from slae_lib.support.errors import LabError
 
 PATIENCE = 0.02  # seconds in which further messages of the browser are gathered
 

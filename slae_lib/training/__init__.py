@@ -1,6 +1,5 @@
-"""Training: one iteration (`step`), the loop around it (`loop`), and what both need."""
+"""Training: one iteration (`step`), the loop around it (`loop`), and the folder it leaves (`run`).
 
-from slae_lib.training.loop import train
-from slae_lib.training.recorder import Progress
-
-__all__ = ["Progress", "train"]
+`config` and `presets` say what is trained and how, `families` which networks there are;
+`checkpoint`, `log` and `export` are the run's files, and `sampling` draws from what was learned.
+"""

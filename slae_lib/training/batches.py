@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-from slae_lib.config import TrainConfig
 from slae_lib.datasets import ImageSet
+from slae_lib.training.config import TrainConfig
 
 
 def image_batches(

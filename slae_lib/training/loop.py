@@ -17,21 +17,23 @@ from tqdm.auto import tqdm
 
 from slae_lib.augment import parse_policy
 from slae_lib.baselines.stylegan2_config import StyleGAN2TrainConfig
+from slae_lib.baselines.stylegan2_step import StyleGAN2Step
 from slae_lib.blocks import refresh_spectral_norm
-from slae_lib.checkpoint import load_checkpoint, save_generator
-from slae_lib.config import ModelConfig, TrainConfig
-from slae_lib.datasets import ImageSet, to_float
-from slae_lib.errors import LabError, UsageError
+from slae_lib.config import ModelConfig
+from slae_lib.datasets import ImageSet
+from slae_lib.datasets.bank import MetadataBank
 from slae_lib.losses import l1_distance
-from slae_lib.metadata import MetadataBank
-from slae_lib.models import AnyConfig, family_of, model_from_dict
-from slae_lib.pretrained import perceptual_distance
-from slae_lib.runs import alone, newest_checkpoint
+from slae_lib.support.errors import LabError, UsageError
+from slae_lib.support.images import to_float
+from slae_lib.support.pretrained import perceptual_distance
 from slae_lib.training.batches import image_batches
+from slae_lib.training.checkpoint import load_checkpoint, save_generator
+from slae_lib.training.config import TrainConfig
+from slae_lib.training.families import AnyConfig, family_of, model_from_dict
 from slae_lib.training.recorder import Progress, Recorder, distance_of_reals
+from slae_lib.training.run import alone, newest_checkpoint
 from slae_lib.training.state import StepLosses, TrainingState
 from slae_lib.training.step import Distance, TrainingStep
-from slae_lib.training.stylegan2_step import StyleGAN2Step
 
 
 def train(

@@ -9,14 +9,20 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from slae_lib.checkpoint import checkpoint_path, keep_newest, list_checkpoints, save_checkpoint
-from slae_lib.config import TrainConfig
-from slae_lib.datasets import ImageSet, to_float
+from slae_lib.datasets import ImageSet
 from slae_lib.discriminator import downsample
-from slae_lib.diversity import pairwise_distance
-from slae_lib.errors import LabError
-from slae_lib.models import AnyConfig, model_to_dict
-from slae_lib.runs import MetricsFile, save_samples
+from slae_lib.support.errors import LabError
+from slae_lib.support.images import to_float
+from slae_lib.training.checkpoint import (
+    checkpoint_path,
+    keep_newest,
+    list_checkpoints,
+    save_checkpoint,
+)
+from slae_lib.training.config import TrainConfig
+from slae_lib.training.diversity import pairwise_distance
+from slae_lib.training.families import AnyConfig, model_to_dict
+from slae_lib.training.log import MetricsFile, save_samples
 from slae_lib.training.state import StepLosses, TrainingState
 
 COMPARED_IMAGES = 100  # how many images, and at which resolution, diversity is measured on

@@ -10,11 +10,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from slae_lib.baselines.stylegan2_config import StyleGAN2TrainConfig
 from slae_lib.baselines.stylegan2_losses import PATH_LENGTH_INTERVAL, PathLength, lazy_adam
 from slae_lib.blocks import refresh_spectral_norm
-from slae_lib.checkpoint import load_into
-from slae_lib.config import TrainConfig
-from slae_lib.datasets import to_uint8
-from slae_lib.metadata import MetadataBank
-from slae_lib.models import AnyConfig, AnyGenerator, make_discriminator, make_generator
+from slae_lib.datasets.bank import MetadataBank
+from slae_lib.support.images import to_uint8
+from slae_lib.training.checkpoint import load_into
+from slae_lib.training.config import TrainConfig
+from slae_lib.training.families import AnyConfig, AnyGenerator, make_discriminator, make_generator
 
 
 class StepLosses(NamedTuple):

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from slae_lib.augment import augment
-from slae_lib.config import ModelConfig, TrainConfig
+from slae_lib.config import ModelConfig
 from slae_lib.discriminator import downsample
 from slae_lib.losses import discriminator_hinge, generator_hinge, reconstruction_loss
+from slae_lib.training.config import TrainConfig
 from slae_lib.training.state import StepLosses, TrainingState
 
 Distance = Callable[[Tensor, Tensor], Tensor]

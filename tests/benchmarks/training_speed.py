@@ -17,7 +17,7 @@ from accelerate import Accelerator
 from slae_lib.config import ModelConfig
 from slae_lib.discriminator import downsample
 from slae_lib.losses import l1_distance
-from slae_lib.presets import PRESETS
+from slae_lib.training.presets import PRESETS
 from slae_lib.training.state import TrainingState
 from slae_lib.training.step import TrainingStep
 

@@ -1,0 +1,118 @@
+"""One iteration of training StyleGAN2.
+
+Source: Karras et al. (2020), arXiv 1912.04958, section 3 and appendix B; DiffAugment on every image
+that the discriminator sees, as in Zhao et al. (2020).
+"""
+
+from typing import cast
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from slae_lib.augment import augment
+from slae_lib.baselines.stylegan2 import StyleGAN2Generator
+from slae_lib.baselines.stylegan2_config import StyleGAN2TrainConfig
+from slae_lib.baselines.stylegan2_losses import (
+    PATH_LENGTH_INTERVAL,
+    discriminator_logistic,
+    generator_logistic,
+    r1_penalty,
+)
+from slae_lib.support.errors import UsageError
+from slae_lib.training.state import StepLosses, TrainingState
+
+
+class StyleGAN2Step:
+    """One iteration: logistic losses, and now and then a penalty in a step of its own.
+
+    Raises:
+        UsageError: with several processes, or with `torch.compile`.
+    """
+
+    def __init__(
+        self, state: TrainingState, config: StyleGAN2TrainConfig, accelerator: Accelerator
+    ) -> None:
+        if accelerator.num_processes > 1:
+            raise UsageError("StyleGAN2 trains in one process here; start it without `accelerate`.")
+        if config.compile:
+            raise UsageError(
+                "The penalties of StyleGAN2 differentiate twice, which torch.compile cannot; "
+                "leave --compile out."
+            )
+        self.state = state
+        self.config = config
+        self.accelerator = accelerator
+        (
+            self.generator,
+            self.discriminator,
+            self.generator_optimizer,
+            self.discriminator_optimizer,
+        ) = accelerator.prepare(
+            cast(StyleGAN2Generator, state.generator),
+            state.discriminator,
+            state.generator_optimizer,
+            state.discriminator_optimizer,
+        )
+        state.path_length.to(accelerator.device)
+
+    def __call__(self, real: Tensor, metadata: None = None) -> StepLosses:
+        """Train on one batch of real images (B, 3, R, R) in [-1, 1]; there is no metadata."""
+        policy = self.config.augment
+
+        # One forward pass of the generator serves both steps.
+        with self.accelerator.autocast():
+            fake = self.generator(self._noise(real)).image
+        fake = augment(fake.float(), policy)
+
+        self.discriminator.requires_grad_(True)
+        with self.accelerator.autocast():
+            real_logits = self.discriminator(augment(real, policy))
+            fake_logits = self.discriminator(fake.detach())
+        real_logits, fake_logits = real_logits.float(), fake_logits.float()
+        discriminator_loss = discriminator_logistic(real_logits, fake_logits)
+        self._descend(self.discriminator_optimizer, discriminator_loss)
+        penalty = None
+        if self.state.iteration % self.config.r1_interval == 0:
+            penalty = self._regularise_discriminator(real)
+
+        self.discriminator.requires_grad_(False)  # no gradients that nobody would use
+        with self.accelerator.autocast():
+            judged = self.discriminator(fake)
+        generator_loss = generator_logistic(judged.float())
+        self._descend(self.generator_optimizer, generator_loss)
+        if self.config.path_length and self.state.iteration % PATH_LENGTH_INTERVAL == 0:
+            self._regularise_generator(real)
+
+        self.state.average.update_parameters(self.state.generator)
+        self.state.iteration += 1
+        return StepLosses(
+            discriminator=discriminator_loss.detach(),
+            generator=generator_loss.detach(),
+            real_logits=real_logits.detach().mean(),
+            fake_logits=fake_logits.detach().mean(),
+            penalty=penalty,
+        )
+
+    def _regularise_discriminator(self, real: Tensor) -> Tensor:
+        """Take a step of R1, in full precision, and return the penalty."""
+        real = real.detach().requires_grad_(True)
+        logits = self.discriminator(augment(real, self.config.augment))
+        penalty = r1_penalty(logits, real, self.config.r1_gamma)
+        self._descend(self.discriminator_optimizer, self.config.r1_interval * penalty)
+        return penalty.detach()
+
+    def _regularise_generator(self, real: Tensor) -> None:
+        """Take a step of the path length penalty, on half a batch to spare memory."""
+        half = real[: max(1, len(real) // 2)]
+        styles = self.generator.styles(self._noise(half))
+        penalty = self.state.path_length(self.generator.synthesise(styles), styles)
+        self._descend(self.generator_optimizer, PATH_LENGTH_INTERVAL * penalty)
+
+    def _noise(self, like: Tensor) -> Tensor:
+        return torch.randn(len(like), self.state.model.noise_dim, device=like.device)
+
+    def _descend(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+        optimizer.zero_grad()
+        self.accelerator.backward(loss)
+        optimizer.step()

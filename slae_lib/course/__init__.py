@@ -1,0 +1,138 @@
+"""What every notebook of the course starts with, and how it shows a figure."""
+
+import html
+import io
+from base64 import b64encode
+from importlib import metadata
+
+import torch
+from matplotlib.figure import Figure
+
+from slae_lib.course.figures.reading_order import reading_order_figure
+from slae_lib.course.lessons import LESSONS, Lesson, lesson
+from slae_lib.support.device import in_words, pick_device
+
+
+def repository() -> str:
+    """Return the lab's address, as it stands in the installed package."""
+    addresses = metadata.metadata("slae-lib").get_all("Project-URL") or []
+    return dict(address.split(", ", 1) for address in addresses)["Repository"]
+
+
+def badge(name: str, version: str, address: str) -> str:
+    """Return the line of Markdown that opens a notebook in Colab.
+
+    Args:
+        name: of the notebook.
+        version: of the lab, whose notebook is opened.
+        address: of the lab's repository on GitHub.
+    """
+    path = address.removeprefix("https://github.com/")
+    notebook = f"{path}/blob/v{version}/notebooks/{name}.ipynb"
+    return (
+        "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+        f"(https://colab.research.google.com/github/{notebook})"
+    )
+
+
+def set_up_cell(name: str, version: str, address: str) -> str:
+    """Return the first code cell of a notebook; all notebooks have the same.
+
+    Args: as for `badge`.
+    """
+    return f"""\
+try:
+    from slae_lib.course import set_up, show
+except ModuleNotFoundError:  # on Colab: install the lab in the version of this notebook
+    %pip install -q "slae-lib @ git+{address}@v{version}"
+    from slae_lib.course import set_up, show
+
+device = set_up("{name}", version="{version}")"""
+
+
+def set_up(name: str, *, version: str) -> torch.device:
+    """Start a notebook: choose the device, seed PyTorch, say so, and show where we are.
+
+    Args:
+        name: of the notebook, such as ``"02_spatial_attention"``.
+        version: of the lab that the notebook was written for.
+
+    Returns:
+        The accelerator if there is one, and the CPU otherwise.
+    """
+    here = lesson(name)
+    installed = metadata.version("slae-lib")
+    device = pick_device()
+    torch.manual_seed(0)
+    print(f"SLAE Lab {installed}, PyTorch {torch.__version__}")
+    print(f"Device: {in_words(device)}")
+    if installed != version:
+        print(
+            f"This notebook was written for SLAE Lab {version}. If something does not fit, take "
+            f"the notebook of {installed}: {repository()}/tree/v{installed}/notebooks"
+        )
+    show(reading_order_figure(LESSONS, here=here.number), place_in_words(here))
+    return device
+
+
+def place_in_words(here: Lesson) -> str:
+    """Say where a lesson stands in the course: what comes before it and what follows."""
+
+    def listed(numbers: list[int]) -> str:
+        names = [f"{number:02} {LESSONS[number].title}" for number in numbers]
+        return " and ".join(names) if names else "no other lesson"
+
+    after = [other.number for other in LESSONS if here.number in other.prerequisites]
+    return (
+        f"The course as a map. You are here: {here.number:02} {here.title}. "
+        f"It needs: {listed(list(here.prerequisites))}. It leads to: {listed(after)}."
+    )
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Show a figure in a notebook, with a description for those who cannot see it.
+
+    The picture is stored as PNG, which every viewer can show, GitHub's too. The description
+    goes three ways, because viewers differ: into the picture's metadata, in place of the
+    meaningless ``<Figure size ...>``, and as a line below the picture for every reader.
+
+    Args:
+        figure: any matplotlib figure.
+        alt: one to three sentences that tell what the picture shows: what is where, and what
+            to notice.
+    """
+    from IPython.display import display
+
+    png, width = compact_png(figure)
+    display(  # type: ignore[no-untyped-call]
+        {"image/png": b64encode(png).decode("ascii"), "text/plain": alt},
+        metadata={"image/png": {"alt": alt, "width": width}},
+        raw=True,
+    )
+    line = f"<p><small>{html.escape(alt)}</small></p>"
+    words = {"text/html": line, "text/plain": alt}
+    display(words, raw=True)  # type: ignore[no-untyped-call]
+
+
+def compact_png(figure: Figure, dpi: int = 110) -> tuple[bytes, int]:
+    """Draw a figure as a small PNG.
+
+    At most 256 colours make it three times smaller, and nobody sees it.
+
+    Args:
+        figure: any matplotlib figure.
+        dpi: pixels in an inch; it is shown with 96 at most, so it stays sharp on fine screens.
+
+    Returns:
+        The PNG's bytes, and the width in pixels to show it with.
+    """
+    from PIL import Image
+
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=dpi, facecolor="white")
+    picture = Image.open(drawn).convert("RGB")
+    # No dithering: it would make the flat areas of a drawing noisy, and the file large.
+    picture = picture.quantize(256, dither=Image.Dither.NONE)
+    small = io.BytesIO()
+    picture.save(small, format="PNG", optimize=True)
+    return small.getvalue(), round(picture.width * 96 / dpi)

@@ -1,0 +1,275 @@
+"""Picture files: find them in a folder, and make clean square tensors of them.
+
+Pictures come from cameras, scanners and drawing programs: grey or with a palette, see-through,
+made for print, sixteen bits deep, lying on their side. A network wants none of that:
+(3, R, R), uint8, red, green, blue.
+"""
+
+import hashlib
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from slae_lib.support.errors import LabError
+
+SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+)
+FOREIGN_SUFFIXES = frozenset((".heic", ".heif", ".avif", ".raw", ".cr2", ".nef", ".dng", ".svg"))
+"""Of pictures that the lab does not read; leaving them out is said."""
+MIN_SIDE = 8
+"""Pictures with a shorter side of fewer pixels are refused."""
+MAX_PIXELS = 89_478_485
+"""Pictures with more pixels are refused unopened: where Pillow starts to suspect a bomb, 256 MB."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+_MAX_THREADS = 8  # each may hold one picture of MAX_PIXELS
+
+
+class SkippedPicture(UserWarning):
+    """A file or folder was left out of a set; the message names it and says why."""
+
+
+class BadPicture(Exception):
+    """A file cannot be used as a picture; the message is the reason, as half a sentence."""
+
+
+def find_pictures(folder: Path) -> list[str]:
+    """Return the relative paths (with ``/``) of the picture files below ``folder``, sorted.
+
+    Files count by their suffix, in any case. Hidden files and folders and macOS's ``__MACOSX``
+    are left out, and so are the folders of runs inside, whose pictures a generator has made. Links
+    to folders are followed, but no folder is read twice.
+
+    Raises:
+        LabError: if ``folder`` is no readable folder with pictures.
+
+    Warns:
+        SkippedPicture: for a folder inside that cannot be read or is a run's, and once for all
+            pictures of kinds that the lab does not read.
+    """
+    if not os.path.exists(folder):
+        raise LabError(
+            f"The folder {folder} does not exist; check its spelling, or see `slae data list`."
+        )
+    if not os.path.isdir(folder):
+        raise LabError(f"{folder} is a file; give the folder that holds the pictures.")
+    top = folder.resolve()
+    seen = {top}
+    names = []
+    foreign: list[str] = []  # the suffix of each picture that the lab does not read
+
+    # A link up to a folder that contains this one would lead to the rest of the disk.
+    def is_new(path: Path) -> bool:
+        real = Path(os.path.realpath(path))
+        if real in seen or top.is_relative_to(real):
+            return False
+        seen.add(real)
+        return True
+
+    def unreadable(error: OSError) -> None:
+        if Path(error.filename) == top:
+            raise LabError(
+                f"The folder {folder} cannot be read ({error.strerror}); change its permissions."
+            ) from error
+        warnings.warn(
+            f"Skipped {error.filename}: it cannot be read ({error.strerror}).",
+            SkippedPicture,
+            stacklevel=6,
+        )
+
+    for root, folders, files in os.walk(top, onerror=unreadable, followlinks=True):
+        here = Path(root)
+        if here != top and "run.json" in files:
+            warnings.warn(
+                f"Skipped {here}: it is the folder of a run, and its pictures are drawn ones.",
+                SkippedPicture,
+                stacklevel=5,
+            )
+            folders.clear()
+            continue
+        folders.sort(key=lambda name: ((here / name).is_symlink(), name))  # links come last
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".") and name != "__MACOSX" and is_new(here / name)
+        ]
+        for name in files:
+            suffix = Path(name).suffix.lower()
+            if name.startswith("."):
+                continue
+            if suffix in SUFFIXES:
+                names.append((here / name).relative_to(top).as_posix())
+            elif suffix in FOREIGN_SUFFIXES:
+                foreign.append(suffix)
+    if foreign:
+        _warn_of_foreign(folder, foreign)
+    if not names:
+        what = "holds no pictures" if os.listdir(top) else "is empty"
+        raise LabError(
+            f"The folder {folder} {what}; put JPEG, PNG, WebP, BMP, GIF or TIFF files into it."
+        )
+    return sorted(names)
+
+
+def _warn_of_foreign(folder: Path, suffixes: list[str]) -> None:
+    kinds = ", ".join(sorted(set(suffixes)))
+    several = len(suffixes) > 1
+    what = f"{len(suffixes)} files of other kinds" if several else "1 file of another kind"
+    warnings.warn(
+        f"{what} ({kinds}) {'were' if several else 'was'} left out of {folder}; convert "
+        f"{'them' if several else 'it'} to JPEG or PNG to use {'them' if several else 'it'}.",
+        SkippedPicture,
+        stacklevel=4,
+    )
+
+
+def read_picture(path: Path, resolution: int) -> tuple[Tensor, str]:
+    """Read, check and decode one file.
+
+    Returns:
+        The picture, (3, resolution, resolution) uint8, and the SHA-256 of the file's bytes (hex).
+
+    Raises:
+        BadPicture: with the reason, if the file is no usable picture.
+    """
+    try:
+        if not path.is_file():  # a named pipe would block for ever
+            raise BadPicture("it is a broken link or not a regular file")
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if file.tell() == 0:
+                raise BadPicture("it is empty")
+            return decode(file, resolution), digest  # Pillow goes back to the start by itself
+    except OSError as error:
+        raise BadPicture(f"it cannot be read ({error.strerror or error})") from error
+
+
+def decode(file: BinaryIO, resolution: int) -> Tensor:
+    """Decode a picture: upright, RGB over white, the middle square, resized with antialiasing.
+
+    Of a picture with several frames or pages the first is taken. A square picture that already
+    has the wanted size keeps its pixels exactly.
+
+    Args:
+        file: a JPEG, PNG, WebP, BMP, GIF or TIFF file, open for reading.
+        resolution: side length of the result.
+
+    Returns:
+        (3, resolution, resolution), uint8.
+
+    Raises:
+        BadPicture: with the reason, if the file is no usable picture.
+    """
+    # A damaged file can make Pillow raise almost anything (SyntaxError, struct.error, KeyError,
+    # ...), and whatever it is, it says something about the file and not about the program.
+    try:
+        image: Image.Image = Image.open(file, formats=_FORMATS)
+        _check_size(*image.size)
+        image.load()
+        image = _over_white(_upright(image))
+    except BadPicture:
+        raise
+    except Image.DecompressionBombError as error:
+        raise BadPicture(_TOO_LARGE) from error
+    except UnidentifiedImageError as error:
+        raise BadPicture("it is no JPEG, PNG, WebP, BMP, GIF or TIFF picture") from error
+    except Exception as error:
+        raise BadPicture(f"it is damaged or of an unknown kind ({error})") from error
+    square = _middle_square(image)
+    if square.width != resolution:
+        square = square.resize((resolution, resolution), Image.Resampling.LANCZOS)
+    pixels = torch.from_numpy(np.array(square))  # (R, R, 3)
+    return pixels.permute(2, 0, 1).contiguous()  # (3, R, R)
+
+
+def in_threads(
+    function: Callable[[Item], Result], items: Sequence[Item], progress: str | None = None
+) -> list[Result]:
+    """Return ``function`` of every item, in order; Pillow decodes outside Python's lock.
+
+    With ``progress``, a progress bar of that name.
+
+    Pillow's own warnings are silent meanwhile: what makes a picture unusable is said once, by
+    `BadPicture`. They are switched off here because their switch is not safe inside the threads.
+    """
+    threads = max(1, min(_MAX_THREADS, os.cpu_count() or 1, len(items)))
+    with _silent_pillow(), ThreadPoolExecutor(threads) as pool:
+        results = pool.map(function, items)
+        return list(tqdm(results, progress, len(items), disable=progress is None, leave=False))
+
+
+@contextmanager
+def _silent_pillow() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
+
+
+_TOO_LARGE = (
+    f"it has more than {MAX_PIXELS // 1_000_000} million pixels, which looks like an attack on "
+    "the memory; save it smaller"
+)
+
+
+def _check_size(width: int, height: int) -> None:
+    # Only the header has been read so far.
+    if width * height > MAX_PIXELS:
+        raise BadPicture(_TOO_LARGE)
+    if min(width, height) < MIN_SIDE:
+        raise BadPicture(f"it is {width}x{height} pixels; each side has to be {MIN_SIDE} or more")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:
+        return image  # damaged EXIF data tells no orientation; the pixels are fine
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    """Convert any mode to RGB; where the picture is transparent, white shows."""
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        return from_sixteen_bits(image).convert("RGB")
+    if image.mode == "F":
+        raise BadPicture("its pixels are floating-point numbers; save it with 8 or 16 bits")
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
+    return image.convert("RGB")
+
+
+def from_sixteen_bits(image: Image.Image) -> Image.Image:
+    """Scale a picture of mode I or I;16 to 8-bit grey (mode L); what is transparent gets white.
+
+    Raises:
+        BadPicture: if a pixel is below 0 or above 65535.
+    """
+    # Pillow's own conversion to 8 bits would clip at 255 instead of scaling.
+    values = np.asarray(image).astype(np.int64)
+    if values.min() < 0 or values.max() > 65535:
+        raise BadPicture("its pixels have more than 16 bits; save it with 8 or 16 bits")
+    grey = (values + 128) // 257  # 65535 = 257 * 255, rounded to the nearest
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        grey[values == transparent] = 255
+    return Image.fromarray(grey.astype(np.uint8))
+
+
+def _middle_square(image: Image.Image) -> Image.Image:
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return image.crop((left, top, left + side, top + side))

@@ -1,0 +1,216 @@
+"""Sets of training images: the built-in OpenMoji faces, the paper's data sets, any folder.
+
+A set gives square uint8 pictures at one resolution. Its fingerprint says which files it was made
+of, whatever the resolution, so that whatever is derived from a set can tell that it is stale.
+"""
+
+import dataclasses
+import difflib
+import hashlib
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from slae_lib.config import RESOLUTIONS
+from slae_lib.datasets.openmoji import attribution, render_faces
+from slae_lib.datasets.pictures import (
+    BadPicture,
+    SkippedPicture,
+    find_pictures,
+    in_threads,
+    read_picture,
+)
+from slae_lib.datasets.registry import DATA_SETS, DataSetInfo
+from slae_lib.support.errors import LabError, UsageError
+
+MEMORY_LIMIT = 2**30
+"""Sets of at most this many bytes live in memory; larger ones are decoded when asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Square training pictures at one resolution.
+
+    Args:
+        name: of a registered set, or of the folder.
+        resolution: side length R of the pictures.
+        names: one per picture, sorted: relative paths with ``/``, or Unicode code points.
+        fingerprint: SHA-256 (hex) over names and contents; the same at every resolution.
+        attribution: the line to show wherever the pictures are; None for a user's folder.
+        images: (N, 3, R, R) uint8, or None if the pictures stay in ``folder``.
+        folder: where their files are, with the whole path; None for the built-in set.
+    """
+
+    name: str
+    resolution: int
+    names: tuple[str, ...] = dataclasses.field(repr=False)
+    fingerprint: str
+    attribution: str | None = None
+    images: Tensor | None = dataclasses.field(default=None, repr=False)
+    folder: Path | None = None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def reference(self) -> str:
+        """What `load_images` finds the set by later, from whatever folder: its name or its path."""
+        known = DATA_SETS.get(self.name)
+        if self.folder is None or (known and self.folder == known.folder.resolve()):
+            return self.name
+        return str(self.folder)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the pictures are held as one tensor."""
+        return self.images is not None
+
+    def batch(self, indices: Sequence[int] | Tensor) -> Tensor:
+        """Return the pictures at ``indices``: (B, 3, R, R) uint8, on the set's device.
+
+        Raises:
+            LabError: if a file of an on-disk set has vanished or been damaged meanwhile.
+        """
+        if self.images is not None:
+            return self.images[torch.as_tensor(indices, dtype=torch.long).to(self.images.device)]
+        wanted = [self.names[index] for index in torch.as_tensor(indices).tolist()]
+        pictures = torch.empty(len(wanted), 3, self.resolution, self.resolution, dtype=torch.uint8)
+
+        def fill(position: int) -> None:
+            assert self.folder is not None
+            path = self.folder / wanted[position]
+            try:
+                pictures[position], _ = read_picture(path, self.resolution)
+            except BadPicture as bad:
+                raise LabError(f"{path} was usable and no longer is: {bad}; put it back.") from bad
+
+        in_threads(fill, range(len(wanted)))
+        return pictures
+
+    def to(self, device: torch.device | str) -> "ImageSet":
+        """Return the set with its tensor on ``device``; a set on disk returns itself."""
+        if self.images is None:
+            return self
+        return dataclasses.replace(self, images=self.images.to(device))
+
+
+def load_images(data: str | Path, resolution: int) -> ImageSet:
+    """Load a registered data set or a folder of pictures.
+
+    Args:
+        data: a name from `DATA_SETS` or a folder. A string that is both is the name;
+            ``"./name"`` or a `Path` is always the folder.
+        resolution: side length of the pictures, one of `RESOLUTIONS`.
+
+    Raises:
+        UsageError: for a resolution or a name that does not exist.
+        LabError: if the pictures are not there, or fewer than two can be used.
+
+    Warns:
+        SkippedPicture: once for every file that cannot be used.
+    """
+    if resolution not in RESOLUTIONS:
+        raise UsageError(
+            f"The resolution is {resolution}; choose one of {', '.join(map(str, RESOLUTIONS))}."
+        )
+    if isinstance(data, str):
+        if data in DATA_SETS:
+            if os.path.isdir(data):
+                warnings.warn(
+                    f"{data} is the registered data set; for the folder here write ./{data}.",
+                    stacklevel=2,
+                )
+            return _load_registered(DATA_SETS[data], resolution)
+        # A bare word that is no folder was meant as a name.
+        is_word = Path(data).name == data and not data.startswith(("~", ".."))
+        if is_word and not os.path.exists(data):
+            raise UsageError(_unknown(data))
+    folder = Path(os.path.expanduser(data))
+    return _load_folder(folder, os.path.basename(os.path.abspath(folder)), resolution)
+
+
+def _unknown(name: str) -> str:
+    close = difflib.get_close_matches(name.lower(), {known.lower(): known for known in DATA_SETS})
+    matches = [known for known in DATA_SETS if known.lower() in close]
+    hint = f" (did you mean {' or '.join(matches)}?)" if matches else ""
+    return (
+        f"There is neither a folder nor a data set {name!r}{hint}; "
+        f"the known data sets are {', '.join(DATA_SETS)}."
+    )
+
+
+def _load_registered(info: DataSetInfo, resolution: int) -> ImageSet:
+    if info.builtin:
+        images, digests = render_faces(resolution)
+        return ImageSet(
+            name=info.name,
+            resolution=resolution,
+            names=tuple(digests),
+            fingerprint=_fingerprint(digests),
+            attribution=attribution(),
+            images=images,
+        )
+    if not info.folder.is_dir():
+        mend = f"`slae data fetch {info.name}` downloads it"
+        if info.origin == "by hand":
+            mend = f"download it by hand ({info.source}) and put its pictures into {info.folder}"
+        raise LabError(f"The data set {info.name} is not on this computer yet; {mend}.")
+    return _load_folder(info.folder, info.name, resolution)
+
+
+def _load_folder(folder: Path, name: str, resolution: int) -> ImageSet:
+    files = find_pictures(folder)
+    size = len(files) * 3 * resolution**2
+    images = None
+    if size <= MEMORY_LIMIT:
+        images = torch.empty(len(files), 3, resolution, resolution, dtype=torch.uint8)
+
+    # A set that stays on the disk is decoded here too: a damaged file is found now, and not by
+    # the training hours later.
+    def check(position: int) -> str | BadPicture:
+        try:
+            picture, digest = read_picture(folder / files[position], resolution)
+        except BadPicture as bad:
+            return bad
+        if images is not None:
+            images[position] = picture
+        return digest
+
+    progress = f"reading {name}" if len(files) > 1000 else None
+    results = in_threads(check, range(len(files)), progress)
+    found = dict(zip(files, results, strict=True))
+    digests = {file: result for file, result in found.items() if isinstance(result, str)}
+    bad = {file: result for file, result in found.items() if file not in digests}
+    if not digests:
+        first = next(iter(bad))
+        raise LabError(
+            f"None of the pictures in {folder} can be used ({first}: {bad[first]}); "
+            "put two or more good ones into it."
+        )
+    for file, reason in bad.items():
+        warnings.warn(f"Skipped {folder / file}: {reason}.", SkippedPicture, stacklevel=3)
+    if len(digests) < 2:
+        raise LabError(f"{folder} has only one usable picture; put two or more into it.")
+    if images is not None and bad:
+        images = images[torch.tensor([file in digests for file in files])]
+    return ImageSet(
+        name=name,
+        resolution=resolution,
+        names=tuple(digests),
+        fingerprint=_fingerprint(digests),
+        images=images,
+        folder=folder.resolve(),
+    )
+
+
+def _fingerprint(digests: dict[str, str]) -> str:
+    total = hashlib.sha256()
+    for name, digest in digests.items():
+        # A file name on Linux may be no valid text at all.
+        total.update(name.encode("utf-8", "surrogateescape") + b"\0" + digest.encode() + b"\n")
+    return total.hexdigest()

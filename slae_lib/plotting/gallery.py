@@ -1,0 +1,119 @@
+"""The four pictures of a finished run."""
+
+import math
+from pathlib import Path
+
+import torch
+from matplotlib.figure import Figure
+
+from slae_lib.config import ModelConfig
+from slae_lib.datasets import ImageSet
+from slae_lib.datasets.bank import MetadataBank
+from slae_lib.plotting import attention_figure, history_figure, progress_figure, samples_figure
+from slae_lib.support.files import atomic_write
+from slae_lib.support.images import to_uint8
+from slae_lib.training.checkpoint import load_generator
+from slae_lib.training.log import load_samples, read_metrics
+from slae_lib.training.run import RunInfo
+
+SHOWN_WITH_ATTENTION = 8
+PICTURES = ("samples.png", "history.png", "progress.png")  # of every run
+
+
+def write_gallery(run: Path, images: ImageSet) -> list[tuple[Path, str]]:
+    """Draw ``samples.png``, ``attention.png``, ``history.png`` and ``progress.png`` into ``run``.
+
+    The attention is drawn for SLAE models alone.
+
+    Args:
+        run: folder of a finished run.
+        images: its training images.
+
+    Returns:
+        Path and a description of each picture.
+    """
+    info = RunInfo.load(run)
+    rows = read_metrics(run / "metrics.csv")
+    grids = load_samples(run, info.train.samples)
+    iteration = max(grids)
+    measured = [row["diversity"] for row in rows if row["diversity"] is not None]
+    name = f"{images.name} at {info.model.resolution} px"
+    real = _spread(images, info.train.samples)
+    pictures: list[tuple[str, Figure, str]] = [
+        (
+            "samples.png",
+            samples_figure(
+                grids[iteration],
+                real,
+                title=f"Generated after {iteration:,} iterations (moving average)",
+                real_title=f"{len(real)} of the {len(images)} real images",
+                caption=f"{name}; diversity {measured[-1]:.2f} of the real images' own",
+                attribution=images.attribution,
+            ),
+            "generated images beside real ones",
+        )
+    ]
+    if isinstance(info.model, ModelConfig) and info.model.skip == "slae":
+        generated, attention = _attention(run, info)
+        pictures.append(
+            (
+                "attention.png",
+                attention_figure(
+                    generated,
+                    attention,
+                    title="Where each skip link looks: its attention map over the image it gates",
+                    attribution=images.attribution,
+                ),
+                "the attention map of each skip link",
+            )
+        )
+    pictures += [
+        (
+            "history.png",
+            history_figure(rows, title=f"Training on {name}", blind=_blind(info)),
+            "losses over time",
+        ),
+        (
+            "progress.png",
+            progress_figure(grids, title="The same noise while the generator learns"),
+            "the same noise over time",
+        ),
+    ]
+    written = []
+    for file_name, figure, text in pictures:
+        with atomic_write(run / file_name) as temporary:
+            figure.savefig(temporary, format="png", dpi=110)
+        written.append((run / file_name, text))
+    return written
+
+
+def is_drawn(run: Path, since: float) -> bool:
+    """Return whether all pictures of a run are there, drawn at the time ``since`` or later."""
+    paths = [run / name for name in PICTURES]
+    return all(path.is_file() and path.stat().st_mtime >= since for path in paths)
+
+
+@torch.no_grad()
+def _attention(run: Path, info: RunInfo) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    generator = load_generator(run / "generator.safetensors")
+    source = torch.Generator().manual_seed(info.train.seed)
+    noise = torch.randn(SHOWN_WITH_ATTENTION, info.model.noise_dim, generator=source)
+    metadata = None
+    if info.model.metadata:
+        bank = MetadataBank.load(run / "metadata.safetensors")
+        metadata = bank.sample(
+            SHOWN_WITH_ATTENTION, generator=source, scale=info.train.metadata_scale
+        )
+    output = generator(noise, metadata, return_attention=True)
+    return to_uint8(output.image), output.attention
+
+
+def _blind(info: RunInfo) -> float:
+    """Return the loss of a discriminator whose logits are all 0."""
+    return 2.0 if isinstance(info.model, ModelConfig) else 2 * math.log(2)
+
+
+def _spread(images: ImageSet, count: int) -> torch.Tensor:
+    """Return up to ``count`` images, evenly spread over the set."""
+    count = min(count, len(images))
+    return images.batch([index * len(images) // count for index in range(count)]).cpu()

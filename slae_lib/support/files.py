@@ -1,0 +1,101 @@
+"""Writing files so that nothing is ever half there."""
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import platformdirs
+
+from slae_lib.support.errors import LabError
+
+
+def cache_folder() -> Path:
+    """Return the folder for what can be made or fetched again.
+
+    It is ``$SLAE_CACHE``, or the user's cache folder if that is not set. Nothing is created.
+    """
+    chosen = os.environ.get("SLAE_CACHE")
+    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("slae-lab")
+
+
+def stored_file(name: str) -> Path | None:
+    """Return the path of a file or folder that comes with this project; None if it is not there.
+
+    An installed package has it inside, in ``data/``. In a checkout it lies beside the package: in
+    ``data/``, or, if the name begins with ``results/``, in ``figures/``.
+    """
+    package = Path(__file__).parents[1]
+    folders = (package / "data", package.parent / "data", package.parent / "figures")
+    return next((path for folder in folders if (path := folder / name).exists()), None)
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Give a temporary file beside ``path`` that takes its place only when all went well.
+
+    Whoever reads ``path`` sees the old content or the new, never half of one; on an error the
+    old content stays.
+
+    Raises:
+        LabError: if the disk is full or the folder cannot be written.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        # A temporary file is private; a result is as readable as any other file.
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        raise write_error(path, error) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a file that could not be written; nothing is left behind.
+
+    Raises:
+        LabError: if it cannot be written.
+    """
+    if path.is_dir():
+        raise LabError(
+            f"{path} is a folder; give the name of a file, such as {path / 'results.json'}."
+        )
+    try:
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
+def write_error(path: Path, error: OSError) -> LabError:
+    """Return the sentence for a file that could not be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        folder = next(parent for parent in path.resolve().parents if parent.exists())
+        free = shutil.disk_usage(folder).free / 2**20
+        return LabError(
+            f"{path} could not be written: the disk is full ({free:.0f} MiB free); what was there "
+            "before is intact, so make room and go on."
+        )
+    return LabError(
+        f"{path} could not be written ({error.strerror or error}); "
+        "choose a folder that you may write to."
+    )
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,72 @@
+"""Frozen dataclasses that check their own values; the command line is made from their fields."""
+
+import dataclasses
+import math
+import types
+import typing
+from dataclasses import field
+from typing import Any, Literal
+
+from slae_lib.support.errors import UsageError
+
+
+def option(default: Any, text: str) -> Any:
+    """Return a field with a default and the text that `slae COMMAND --help` shows."""
+    return field(default=default, metadata={"help": text})
+
+
+class Settings:
+    """Turn fields into a dictionary and back, and refuse what the type hints do not allow."""
+
+    def __post_init__(self) -> None:
+        for name, hint in typing.get_type_hints(type(self)).items():
+            value = getattr(self, name)
+            if typing.get_origin(hint) is Literal and value not in typing.get_args(hint):
+                raise UsageError(
+                    f"{name} is {value!r}; choose one of "
+                    f"{', '.join(str(choice) for choice in typing.get_args(hint))}."
+                )
+            if not _fits(value, hint):
+                raise UsageError(f"{name} is {value!r}; it has to be {_words(hint)}.")
+            if isinstance(value, float) and not math.isfinite(value):
+                raise UsageError(f"{name} is {value}; it has to be a finite number.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as a dictionary that JSON can hold."""
+        return dataclasses.asdict(self)  # type: ignore[call-overload]
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> typing.Self:
+        """Make the configuration from a dictionary.
+
+        Raises:
+            UsageError: for a field that does not exist here, with its name.
+        """
+        known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise UsageError(
+                f"{cls.__name__} has no field {', '.join(unknown)}; "
+                "the file was written by another version of slae_lib."
+            )
+        return cls(**values)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return any(_fits(value, inner) for inner in typing.get_args(hint))
+    if typing.get_origin(hint) is Literal:
+        return value in typing.get_args(hint)
+    if hint is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+def _words(hint: Any) -> str:
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return " or ".join(_words(inner) for inner in typing.get_args(hint))
+    return {int: "a whole number", float: "a number", bool: "true or false", str: "text"}.get(
+        hint, "nothing" if hint is type(None) else str(hint)
+    )

@@ -1,0 +1,81 @@
+"""A finished run without what only training needs: small enough to be passed on."""
+
+import shlex
+import shutil
+from pathlib import Path
+
+import torch
+
+from slae_lib.support.errors import LabError, UsageError
+from slae_lib.support.files import atomic_write
+from slae_lib.training.checkpoint import generator_facts, load_generator, save_generator
+from slae_lib.training.log import read_metrics
+from slae_lib.training.run import RunInfo, generator_file
+
+PASSED_ON = ("metrics.csv", "metadata.safetensors")
+
+
+def export_run(run: Path, out: Path, *, half: bool = True, grids: int = 5) -> list[Path]:
+    """Copy a finished run into the folder ``out``, without its checkpoints.
+
+    What is left is still the folder of a run: it can be sampled from, measured and looked at. It
+    cannot be trained on. A folder of pictures that it was trained on is named without its path.
+
+    Args:
+        run: folder of a finished run.
+        out: a folder that is empty or holds an earlier export.
+        half: store the generator in half precision.
+        grids: sample grids to keep, evenly spread, the last among them.
+
+    Returns:
+        The files written.
+
+    Raises:
+        UsageError: if ``out`` is a file or holds something else.
+        LabError: if ``run`` is not finished, its generator is older than its last iteration, or a
+            file cannot be read or written.
+    """
+    info = RunInfo.load(run)
+    file = generator_file(run)
+    if out.is_file():
+        raise UsageError(f"{out} is a file; give --out the name of a folder.")
+    if out.exists() and any(out.iterdir()) and not (out / "run.json").is_file():
+        raise UsageError(f"{out} has files in it and is not the folder of a run; give another.")
+    if (out / "checkpoints").exists() or out.resolve() == run.resolve():
+        raise UsageError(f"{out} is a run that can be trained on; give --out another folder.")
+    facts = generator_facts(file)
+    _check_newest(run, info, int(facts.get("iteration", info.train.iterations)))
+    kept = {name: value for name, value in facts.items() if name not in ("format", "config")}
+    dtype = torch.float16 if half else torch.float32
+    save_generator(out / "generator.safetensors", load_generator(file), kept, dtype)
+    RunInfo(
+        model=info.model,
+        train=info.train,
+        data=Path(info.data).name,
+        data_fingerprint=info.data_fingerprint,
+        versions=info.versions,
+    ).save(out)
+    written = [out / "generator.safetensors", out / "run.json"]
+    shutil.rmtree(out / "samples", ignore_errors=True)
+    pictures = sorted((run / "samples").glob("*.png"))
+    last = len(pictures) - 1
+    chosen = sorted({last - round(last * step / max(1, grids - 1)) for step in range(grids)})
+    sources = [run / name for name in PASSED_ON] + [pictures[i] for i in chosen if i >= 0]
+    for source in sources:
+        if source.is_file():
+            target = out / source.relative_to(run)
+            with atomic_write(target) as temporary:
+                shutil.copyfile(source, temporary)
+            written.append(target)
+    return written
+
+
+def _check_newest(run: Path, info: RunInfo, made: int) -> None:
+    """Refuse a run whose generator, of iteration ``made``, is from before a continuation."""
+    measured = [row["iteration"] for row in read_metrics(run / "metrics.csv")]
+    last = max([info.train.iterations, *measured])
+    if last > made:
+        raise LabError(
+            f"The generator of {run} is of iteration {made} and the run has gone on to {last}; "
+            f"finish it with `slae train --resume {shlex.quote(str(run))}`, then export it."
+        )

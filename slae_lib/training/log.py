@@ -1,0 +1,113 @@
+"""What a run has measured and drawn so far: ``metrics.csv`` and ``samples/``."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from slae_lib.support.files import atomic_write, write_error
+from slae_lib.support.images import grid_cells, image_grid
+
+METRICS = (
+    "iteration",
+    "images",
+    "seconds",
+    "images_per_second",
+    "discriminator",
+    "generator",
+    "reconstruction",
+    "penalty",
+    "real_logits",
+    "fake_logits",
+    "diversity",
+)
+
+CELL_LIMIT = 256  # px; a grid of 64 images at 1024 would be 8192 px wide
+
+
+class MetricsFile:
+    """``metrics.csv``, written line by line.
+
+    Args:
+        path: the file; lines after ``iteration`` are dropped, so that a resumed run does not
+            tell the same iterations twice.
+        iteration: the iteration from which the run goes on.
+    """
+
+    def __init__(self, path: Path, iteration: int = 0) -> None:
+        self.path = path
+        kept = [row for row in read_metrics(path) if row["iteration"] <= iteration]
+        with (
+            atomic_write(path) as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,
+        ):
+            writer = csv.DictWriter(file, METRICS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(kept)
+
+    def write(self, row: dict[str, float | None]) -> None:
+        """Append a line.
+
+        Raises:
+            LabError: if it cannot be written.
+        """
+        try:
+            with self.path.open("a", newline="", encoding="utf-8") as file:
+                csv.DictWriter(file, METRICS, lineterminator="\n").writerow(row)
+        except OSError as error:
+            raise write_error(self.path, error) from error
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of ``metrics.csv`` as numbers (None where a cell is empty).
+
+    A last line that a sudden end cut off is left out.
+    """
+    if not path.is_file():
+        return []
+    rows = []
+    with path.open(newline="", encoding="utf-8") as file:
+        for line in csv.DictReader(file):
+            if None in line.values():
+                break
+            try:
+                numbers = {name: float(line[name]) if line[name] else None for name in METRICS}
+                whole = {name: int(line[name]) for name in ("iteration", "images")}
+            except (ValueError, KeyError):
+                break
+            rows.append(numbers | whole)
+    return rows
+
+
+def save_samples(run: Path, iteration: int, samples: Tensor) -> None:
+    """Write a sample grid, images above 256 px reduced to 256.
+
+    Args:
+        run: the run's folder.
+        iteration: finished iterations, the file's name.
+        samples: uint8 (N, 3, R, R).
+    """
+    if samples.shape[-1] > CELL_LIMIT:
+        samples = (
+            torch.nn.functional.interpolate(
+                samples.float(), size=CELL_LIMIT, mode="bilinear", antialias=True
+            )
+            .round()
+            .clamp(0, 255)
+            .to(torch.uint8)
+        )
+    path = run / "samples" / f"{iteration:07d}.png"
+    with atomic_write(path) as temporary:
+        image_grid(samples).save(temporary, format="PNG")
+
+
+def load_samples(run: Path, count: int) -> dict[int, Tensor]:
+    """Return the sample grids of a run: iteration to uint8 (N, 3, R, R), in order."""
+    grids = {}
+    for path in sorted((run / "samples").glob("*.png")):
+        with Image.open(path) as sheet:
+            grids[int(path.stem)] = grid_cells(sheet, count)
+    return grids

@@ -1,0 +1,220 @@
+"""The folder of a training run: what was asked for, what was measured, what it looked like.
+
+run.json               configuration, data and versions
+metrics.csv            a line of losses every `log_every` iterations
+samples/0001000.png    grids of the averaged generator, always of the same noise
+checkpoints/           the newest checkpoints
+metadata.safetensors   the metadata of the training images, for sampling
+generator.safetensors  the averaged generator, when training is finished
+"""
+
+import contextlib
+import json
+import platform
+import shlex
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, SoftFileLock, Timeout
+
+from slae_lib.support.errors import LabError, UsageError
+from slae_lib.support.files import atomic_write, write_error
+from slae_lib.training.checkpoint import list_checkpoints
+from slae_lib.training.config import TrainConfig
+from slae_lib.training.families import AnyConfig, model_from_dict, model_to_dict, train_from_dict
+
+LOCK = ".lock"  # the file in a run's folder that a training holds
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a run depends on: of the lab, Python and PyTorch."""
+    return {
+        "slae-lib": version("slae-lib"),
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+    }
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What ``run.json`` holds.
+
+    Attributes:
+        model: the networks.
+        train: the run.
+        data: name of a data set, or the absolute path of a folder.
+        data_fingerprint: of the pictures that were used.
+        versions: of the lab, Python and PyTorch that started the run.
+    """
+
+    model: AnyConfig
+    train: TrainConfig
+    data: str
+    data_fingerprint: str
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def save(self, run: Path) -> None:
+        """Write ``run.json`` into the folder ``run``.
+
+        Raises:
+            LabError: if the folder cannot be written.
+        """
+        values = {
+            "format": "slae-lab-run-1",
+            "model": model_to_dict(self.model),
+            "train": self.train.to_dict(),
+            "data": self.data,
+            "data_fingerprint": self.data_fingerprint,
+            "versions": self.versions,
+        }
+        with atomic_write(run / "run.json") as temporary:
+            temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, run: Path) -> "RunInfo":
+        """Read ``run.json`` of the folder ``run``.
+
+        Raises:
+            LabError: if there is none, or it was not written by this lab.
+        """
+        path = run / "run.json"
+        try:
+            values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if values.get("format") != "slae-lab-run-1":
+                raise ValueError("another format")
+            model = model_from_dict(values["model"])
+            return cls(
+                model=model,
+                train=train_from_dict(values["train"], model),
+                data=values["data"],
+                data_fingerprint=values["data_fingerprint"],
+                versions=values["versions"],
+            )
+        except (FileNotFoundError, NotADirectoryError):
+            raise LabError(
+                f"{run} is not the folder of a run (it has no run.json); "
+                f"`slae train --out {shlex.quote(str(run))}` makes one."
+            ) from None
+        except OSError as error:
+            raise LabError(f"{path} cannot be read: {error.strerror}.") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise LabError(
+                f"{path} was not written by this lab or is damaged ({error}); start a new run."
+            ) from None
+
+
+def check_folder(run: Path, overwrite: bool) -> None:
+    """Refuse a folder that a new run cannot have; change nothing.
+
+    Raises:
+        UsageError: if there is a run or anything else already, and ``overwrite`` is off or it
+            is no run.
+        LabError: if the folder cannot be read.
+    """
+    if run.is_file():
+        raise UsageError(f"{run} is a file; give --out the name of a new folder.")
+    try:
+        empty = not run.is_dir() or all(path.name == LOCK for path in run.iterdir())
+    except OSError as error:
+        raise write_error(run, error) from error
+    if empty:
+        return
+    if not (run / "run.json").is_file():
+        raise UsageError(
+            f"{run} has files in it and is not the folder of a run; give --out another name."
+        )
+    if not overwrite:
+        raise UsageError(
+            f"{run} already holds a run; go on with it by --resume {shlex.quote(str(run))}, "
+            "replace it by --overwrite, or give --out another name."
+        )
+
+
+def prepare_folder(run: Path, overwrite: bool) -> None:
+    """Make ``run`` an empty folder for a new run.
+
+    Whoever may meet another training there calls it inside `alone`, whose lock stays.
+
+    Raises:
+        UsageError: as `check_folder`.
+        LabError: if the folder cannot be made or emptied.
+    """
+    check_folder(run, overwrite)
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        for path in run.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != LOCK:
+                path.unlink()
+    except OSError as error:
+        raise write_error(run, error) from error
+
+
+def newest_checkpoint(run: Path) -> Path:
+    """Return the newest checkpoint of a run.
+
+    Raises:
+        LabError: if it has none.
+    """
+    paths = list_checkpoints(run / "checkpoints")
+    if not paths:
+        raise LabError(
+            f"{run} has no checkpoint to resume from; if it is a run that was stopped before its "
+            f"first one, start again with --overwrite --out {shlex.quote(str(run))}."
+        )
+    return paths[-1]
+
+
+@contextlib.contextmanager
+def alone(run: Path) -> Iterator[None]:
+    """Hold the folder of a run, so that no other training writes into it meanwhile.
+
+    Raises:
+        LabError: if another process holds it.
+    """
+    path = run / LOCK
+    lock = FileLock(path)
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(run, error) from error
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        # On a drive without locks filelock falls back to the mere file, which outlives a training
+        # that was killed: no reason to keep its owner from going on.
+        if not isinstance(lock, SoftFileLock):
+            raise LabError(
+                f"Another process is training in {run}; wait for it, or give --out another name."
+            ) from None
+    except (OSError, NotImplementedError):
+        pass  # some network drives know no locks; the training matters more
+    try:
+        yield
+    finally:
+        if lock.is_locked:
+            with contextlib.suppress(OSError):  # Windows keeps a file that is open
+                path.unlink()
+            lock.release()
+
+
+def generator_file(run: Path) -> Path:
+    """Return the generator of a run's folder, or ``run`` itself if it is a file.
+
+    Raises:
+        LabError: if there is none.
+    """
+    file = run / "generator.safetensors" if run.is_dir() else run
+    if not file.is_file():
+        hint = "train it to its end" if (run / "run.json").is_file() else "check the name"
+        raise LabError(
+            f"{file} does not exist, so there is no generator to measure; {hint}, or give --run "
+            "a finished run's folder or a generator.safetensors."
+        )
+    return file

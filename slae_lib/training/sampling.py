@@ -1,0 +1,260 @@
+"""Images from a finished generator."""
+
+import copy
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast, get_args
+
+import torch
+from torch import Tensor
+
+from slae_lib.datasets.bank import MetadataBank, Mode, Scale
+from slae_lib.datasets.pictures import BadPicture, in_threads, read_picture
+from slae_lib.metadata import RESOLUTION, MetadataExtractor
+from slae_lib.support.errors import LabError, UsageError
+from slae_lib.support.files import atomic_write
+from slae_lib.support.images import image_grid, to_float, to_uint8
+from slae_lib.training.checkpoint import generator_facts, load_generator
+from slae_lib.training.families import AnyGenerator
+
+MODES = get_args(Mode)
+SEED_LIMIT = 9_000_000_000_000
+"""No seed may be further from 0: multiplied below, it has to fit into 64 bits."""
+SHEET_FORMATS = {
+    ".png": ("PNG", 2**31 - 1),
+    ".jpg": ("JPEG", 65_500),
+    ".jpeg": ("JPEG", 65_500),
+    ".webp": ("WEBP", 16_383),
+}
+"""By the suffix of a sheet: Pillow's name, and how many pixels the format allows on a side."""
+_AT_ONCE = 32  # images of 256 px that a generator makes in one forward pass
+
+
+def check_seed(seed: int) -> None:
+    """Raise `UsageError` for a seed that is too large."""
+    if abs(seed) > SEED_LIMIT:
+        raise UsageError(
+            f"The seed {seed} is too large; choose one from {-SEED_LIMIT} to {SEED_LIMIT}."
+        )
+
+
+class GeneratedImages:
+    """The images of a generator, drawn when they are asked for.
+
+    Image number i of a seed is the same, up to rounding, whatever else is in its batch.
+
+    Args:
+        generator: in evaluation mode.
+        bank: the metadata it was trained with; None for a generator without metadata.
+        count: how many images.
+        seed: of noise and metadata.
+        mode: where metadata comes from, as for `sample_images`.
+        scale: of the metadata in training.
+        device: where the generator works; the images come back to the CPU.
+
+    Raises:
+        UsageError: for a seed that is too large, or a ``mode`` where there is no metadata.
+        LabError: if the picture of ``mode`` cannot be read.
+    """
+
+    def __init__(
+        self,
+        generator: AnyGenerator,
+        bank: MetadataBank | None,
+        count: int,
+        seed: int = 0,
+        mode: str = "bank",
+        scale: Scale = "standardised",
+        device: torch.device | str = "cpu",
+    ) -> None:
+        check_seed(seed)
+        if bank is None and mode != "bank":
+            raise UsageError(
+                f"--metadata {mode} has no meaning for this generator, which takes no metadata; "
+                "leave it out."
+            )
+        self.generator = generator.to(device)
+        self.config = generator.config
+        self.bank = bank
+        self.scale = scale
+        self.name = "generated images"
+        self.seed = seed
+        self.mode = mode
+        self.device = torch.device(device)
+        self._count = count
+        self._row: Tensor | None = None  # (1, C), when one picture gives the metadata of all
+        if bank is not None and mode not in MODES:
+            self._row = bank.of_images(metadata_of_picture(Path(mode), bank.layer), scale)
+
+    @classmethod
+    def from_file(
+        cls,
+        file: Path,
+        count: int,
+        seed: int = 0,
+        mode: str = "bank",
+        device: torch.device | str = "cpu",
+    ) -> "GeneratedImages":
+        """Return the images of a generator.safetensors.
+
+        One with metadata needs the metadata.safetensors beside it.
+
+        Raises:
+            LabError: if a file is missing or damaged, or the picture of ``mode`` cannot be read.
+        """
+        generator = load_generator(file)
+        bank = bank_beside(file) if generator.config.metadata else None
+        train = json.loads(generator_facts(file).get("train", "{}"))
+        scale = train.get("metadata_scale", "standardised")
+        return cls(generator, bank, count, seed, mode, scale, device)
+
+    @property
+    def resolution(self) -> int:
+        """Side length of the images."""
+        return self.config.resolution
+
+    def __len__(self) -> int:
+        return self._count
+
+    def first(self, count: int) -> "GeneratedImages":
+        """Return the first ``count`` of these images, or as many more, with the same generator."""
+        other = copy.copy(self)
+        other._count = count
+        return other
+
+    def inputs(self, indices: Sequence[int] | Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return noise (B, noise_dim) and metadata (B, C), or None, of the images at ``indices``.
+
+        On the CPU.
+        """
+        noise, metadata = [], []
+        for index in torch.as_tensor(indices).tolist():
+            # A source of its own for each image, so that image 3 is image 3 in any batch.
+            source = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
+            noise.append(torch.randn(1, self.config.noise_dim, generator=source))
+            if self._row is not None:
+                metadata.append(self._row)
+            elif self.bank is not None:
+                mode = cast(Mode, self.mode)
+                metadata.append(self.bank.sample(1, mode, source, self.scale))
+        return torch.cat(noise), torch.cat(metadata) if metadata else None
+
+    @torch.no_grad()
+    def batch(self, indices: Sequence[int] | Tensor) -> Tensor:
+        """Return the images at ``indices``: uint8 (B, 3, R, R), on the CPU."""
+        images = []
+        # Large images are made a few at a time: 2 at 1024 px, to spare the memory.
+        at_once = max(1, _AT_ONCE * 256**2 // self.resolution**2)
+        for part in torch.as_tensor(indices).split(at_once):
+            noise, metadata = self.inputs(part)
+            if metadata is not None:
+                metadata = metadata.to(self.device)
+            images.append(to_uint8(self.generator(noise.to(self.device), metadata).image).cpu())
+        return torch.cat(images)
+
+
+def sample_images(file: Path, count: int, seed: int = 0, mode: str = "bank") -> Tensor:
+    """Draw images from a generator.
+
+    The first images of a seed do not depend on how many are drawn.
+
+    Args:
+        file: a generator.safetensors; one with metadata needs the metadata.safetensors beside it.
+        count: how many.
+        seed: of noise and metadata.
+        mode: where metadata comes from: "bank" (training images), "mix" (blends of three),
+            "gaussian" (a fit), or the name of a picture file. Only "bank", the default, is taken
+            for generators without metadata.
+
+    Returns:
+        uint8 (N, 3, R, R).
+
+    Raises:
+        UsageError: for a seed that is too large, or a ``mode`` where there is no metadata.
+        LabError: if a file is missing or damaged, or the picture cannot be read.
+    """
+    images = GeneratedImages.from_file(file, count, seed, mode)
+    # One by one, so that an image does not depend by a rounding on how many are drawn.
+    return torch.cat([images.batch([index]) for index in range(count)])
+
+
+def save_images(images: Tensor, sheet: Path, each: Path | None = None) -> list[Path]:
+    """Write images as one sheet and, if wanted, as files of their own.
+
+    Args:
+        images: uint8 (N, 3, R, R).
+        sheet: file of all images side by side: PNG, JPEG or WebP, as its suffix says, and PNG if
+            it has none.
+        each: folder for ``0000.png`` and so on.
+
+    Returns:
+        The files written, the folder standing for its files.
+
+    Raises:
+        UsageError: if ``sheet`` is a folder, or has another suffix.
+        LabError: if a file cannot be written.
+    """
+    check_sheet(sheet)
+    kind, longest = SHEET_FORMATS[sheet.suffix.lower() or ".png"]
+    grid = image_grid(images)
+    if max(grid.size) > longest:
+        raise UsageError(
+            f"The sheet has {grid.width}x{grid.height} pixels and {kind} allows {longest} on a "
+            f"side; write it to {sheet.with_suffix('.png')}, or take fewer images."
+        )
+    with atomic_write(sheet) as temporary:
+        grid.save(temporary, format=kind, quality=95)  # PNG has no quality to choose
+    if each is None:
+        return [sheet]
+    for index, image in enumerate(images):
+        with atomic_write(each / f"{index:04d}.png") as temporary:
+            image_grid(image[None]).save(temporary, format="PNG")
+    return [sheet, each]
+
+
+def check_sheet(sheet: Path) -> None:
+    """Refuse a file that `save_images` cannot write, before the images are made.
+
+    Raises:
+        UsageError: if ``sheet`` is a folder, or no suffix of `SHEET_FORMATS`.
+    """
+    if sheet.is_dir():
+        raise UsageError(f"{sheet} is a folder; give --out a file, such as {sheet / 'sheet.png'}.")
+    if sheet.suffix.lower() not in ("", *SHEET_FORMATS):
+        raise UsageError(
+            f"{sheet} would be a picture of an unknown kind; let its name end in "
+            f"{', '.join(SHEET_FORMATS)}."
+        )
+
+
+def bank_beside(file: Path) -> MetadataBank:
+    """Return the metadata bank in the folder of the generator ``file``.
+
+    Raises:
+        LabError: if it is missing or damaged.
+    """
+    path = file.parent / "metadata.safetensors"
+    if not path.exists():
+        raise LabError(
+            f"{path} is missing; this generator takes metadata, so copy it from the run's folder."
+        )
+    return MetadataBank.load(path)
+
+
+def metadata_of_picture(picture: Path, layer: str) -> Tensor:
+    """Return the metadata of a picture file, as measured: (1, C).
+
+    Raises:
+        LabError: if it cannot be read.
+    """
+    if not picture.is_file():
+        raise UsageError(
+            f"--metadata {picture} is neither {', '.join(MODES)} nor a picture file that exists."
+        )
+    try:
+        # Through `in_threads`, which keeps Pillow's own warnings quiet.
+        ((pixels, _),) = in_threads(lambda path: read_picture(path, RESOLUTION), [picture])
+    except BadPicture as bad:
+        raise LabError(f"{picture} cannot be used: {bad}; give another picture.") from None
+    return MetadataExtractor(layer)(to_float(pixels)[None])

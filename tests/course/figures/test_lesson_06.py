@@ -1,0 +1,110 @@
+"""Lesson figures on metadata: the right pictures, numbers and words in the right places."""
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.axes import Axes
+from matplotlib.offsetbox import AnnotationBbox
+
+from slae_lib.course.figures.lesson_06 import (
+    channels_figure,
+    cosines_figure,
+    drowning_figure,
+    metadata_diagram,
+    pictures_figure,
+    plane_figure,
+)
+
+
+def words(axis: Axes) -> str:
+    return " ".join(text.get_text() for text in axis.texts)
+
+
+def labels(axis: Axes) -> list[str]:
+    legend = axis.get_legend()
+    assert legend is not None
+    return [text.get_text() for text in legend.get_texts()]
+
+
+def random_pictures(count: int) -> torch.Tensor:
+    return torch.randint(0, 256, (count, 3, 8, 8), dtype=torch.uint8)
+
+
+def test_the_diagram_names_every_step_on_the_way_of_metadata() -> None:
+    (axis,) = metadata_diagram().axes
+    for step in ("VGG-16\nup to relu5_3", "mean over\nall places", "bank", "noise z", "generator"):
+        assert step in words(axis)
+
+
+def test_pictures_stand_in_rows_with_headings_and_notes() -> None:
+    first, second = random_pictures(3), random_pictures(3)
+    figure = pictures_figure(
+        {"one": first, "two": second},
+        columns=["a", "b", "c"],
+        notes={"one": ["1", "2", "3"], "two": ["4", "5", "6"]},
+        attribution="drawn by them",
+    )
+    axes = figure.axes
+    assert [axis.get_title() for axis in axes[:3]] == ["a", "b", "c"]
+    assert [axis.get_xlabel() for axis in axes] == ["1", "2", "3", "4", "5", "6"]
+    assert axes[3].get_ylabel() == "two"
+    np.testing.assert_array_equal(axes[4].images[0].get_array(), second[1].permute(1, 2, 0))
+
+
+def test_a_gap_keeps_the_order_of_the_pictures() -> None:
+    pictures = random_pictures(3)
+    figure = pictures_figure({"row": pictures}, columns=["a", "b", "c"], gap_after=1)
+    drawn = [axis for axis in figure.axes if axis.images]
+    assert [axis.get_title() for axis in drawn] == ["a", "b", "c"]
+    for axis, picture in zip(drawn, pictures, strict=True):
+        np.testing.assert_array_equal(axis.images[0].get_array(), picture.permute(1, 2, 0))
+
+
+def test_rows_of_different_length_are_refused() -> None:
+    with pytest.raises(ValueError, match="as many pictures"):
+        pictures_figure({"a": random_pictures(2), "b": random_pictures(3)})
+
+
+def test_each_change_has_its_dots_and_its_median() -> None:
+    own = {"moved": torch.tensor([0.9, 0.95, 1.0]), "turned": torch.tensor([0.5, 0.6, 0.7])}
+    (axis,) = cosines_figure(own, torch.rand(4, 4)).axes
+    names = [tick.get_text() for tick in axis.get_yticklabels()]
+    assert names == ["moved", "turned", "two different\npictures"]
+    turned = np.asarray(axis.collections[1].get_offsets())
+    np.testing.assert_allclose(turned, [[0.5, 1], [0.6, 1], [0.7, 1]], rtol=1e-6)
+    assert np.asarray(axis.lines[1].get_xdata()).tolist() == pytest.approx([0.6, 0.6])
+
+
+def test_channels_are_counted_by_what_they_are_divided_by() -> None:
+    means = torch.tensor([1.0, 2.0, 3.0, 0.1, 0.0, 0.0])
+    deviations = torch.tensor([1.0, 1.0, 2.0, 0.001, 0.0, 0.0])
+    (axis,) = channels_figure(means, deviations, 0.01).axes
+    said = " | ".join(labels(axis))
+    assert "3 channels divided by their own" in said
+    assert "1 channels below the floor" in said
+    assert "2 channels never move" in said
+    assert (axis.get_xscale(), axis.get_yscale()) == ("log", "log")
+
+
+def test_the_plane_has_every_picture_and_every_mode() -> None:
+    points = torch.randn(4, 2)
+    figure = plane_figure(
+        random_pictures(4), points, {"bank": points, "mix": 0.5 * points}, attribution="by them"
+    )
+    left, right = figure.axes
+    placed = [artist.xy for artist in left.artists if isinstance(artist, AnnotationBbox)]
+    np.testing.assert_allclose(placed, points, rtol=1e-6)
+    assert labels(right) == ["bank", "mix"]
+    np.testing.assert_allclose(
+        np.asarray(right.collections[1].get_offsets()), 0.5 * points, rtol=1e-6
+    )
+
+
+def test_drowning_is_drawn_against_the_noise() -> None:
+    figure = drowning_figure({"plain": {"usual": [0, 2, 4]}, "tamed": {"usual": [1, 1, 1]}})
+    plain, tamed = figure.axes
+    assert (plain.get_title(), tamed.get_title()) == ("plain", "tamed")
+    assert labels(plain) == ["usual", "the noise"]
+    assert np.asarray(plain.lines[0].get_ydata()).tolist() == [0, 2, 4]
+    assert set(np.asarray(plain.lines[1].get_ydata()).tolist()) == {1.0}
+    assert plain.get_ylim() == tamed.get_ylim()

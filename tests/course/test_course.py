@@ -1,0 +1,110 @@
+"""The list of lessons, and what every notebook starts with and shows."""
+
+import io
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+from PIL import Image
+
+from slae_lib import course
+from slae_lib.course import compact_png, place_in_words, set_up
+from slae_lib.course.figures.reading_order import reading_order_figure
+from slae_lib.course.lessons import LESSONS
+from slae_lib.support.device import in_words
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_course_has_thirteen_lessons_and_none_needs_a_later_one() -> None:
+    assert [lesson.number for lesson in LESSONS] == list(range(13))
+    for lesson in LESSONS:
+        assert all(number < lesson.number for number in lesson.prerequisites)
+        assert lesson.prerequisites or lesson.number == 0
+    assert course.lesson("02_spatial_attention").title == "Spatial attention"
+
+
+def test_the_address_of_the_repository_stands_once() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        address = tomllib.load(file)["project"]["urls"]["Repository"]
+    assert course.repository() == address
+    assert "/slae-lab/slae-lab/blob/v1.2/notebooks/00_start_here.ipynb" in course.badge(
+        "00_start_here", "1.2", address
+    )
+    assert f"git+{address}@v1.2" in course.set_up_cell("00_start_here", "1.2", address)
+
+
+def test_a_place_in_the_course_is_told_in_words() -> None:
+    told = place_in_words(LESSONS[8])
+    assert "06 Metadata from VGG-16 and 07 Losses. It leads to: 09" in told
+    assert "It needs: no other lesson." in place_in_words(LESSONS[0])
+
+
+def test_the_map_draws_every_lesson_and_marks_the_place() -> None:
+    figure = reading_order_figure(LESSONS, here=2)
+    (axis,) = figure.axes
+    words = " ".join(text.get_text().replace("\n", " ") for text in axis.texts)
+    assert all(lesson.title in words for lesson in LESSONS)
+    boxes = [patch for patch in axis.patches if isinstance(patch, FancyBboxPatch)]
+    assert len(boxes) == len(LESSONS)
+    assert len({box.get_facecolor() for box in boxes}) == 3  # here, before it, and the rest
+    corners = [box.get_extents() for box in boxes]
+    assert not any(a.overlaps(b) for i, a in enumerate(corners) for b in corners[i + 1 :])
+
+
+def test_the_set_up_tells_the_device_and_repeats_itself(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    device = set_up("02_spatial_attention", version="0.0.1")
+    first = torch.randn(3)
+    told = capsys.readouterr().out
+    assert f"Device: {in_words(device)}" in told
+    assert "was written for SLAE Lab 0.0.1" in told
+    assert "You are here: 02" in told  # the picture, where no picture can be shown
+    set_up("02_spatial_attention", version="0.0.1")
+    assert torch.equal(torch.randn(3), first)
+
+
+def test_a_shown_figure_carries_its_description() -> None:
+    # In a process of its own, as IPython's display talks to the kernel that it runs in.
+    script = """
+import json
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import RichOutput, capture_output
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+from slae_lib.course import show
+InteractiveShell.instance()
+with capture_output() as captured:
+    show(Figure(), alt="A <white> square.")
+print(json.dumps([[o.data, o.metadata] for o in captured.outputs]))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    (picture, details), (line, _) = json.loads(done.stdout.splitlines()[-1])
+    assert set(picture) == {"image/png", "text/plain"}
+    assert picture["text/plain"] == details["image/png"]["alt"] == "A <white> square."
+    assert line["text/html"] == "<p><small>A &lt;white&gt; square.</small></p>"
+
+
+def test_a_compact_picture_has_the_same_colours_and_few_bytes() -> None:
+    figure = Figure(figsize=(4, 2))
+    axis = figure.add_axes((0, 0, 1, 1))
+    axis.imshow(np.random.default_rng(0).random((20, 40)), cmap="magma")
+    axis.set_axis_off()
+    png, width = compact_png(figure, dpi=100)
+    plain = io.BytesIO()
+    figure.savefig(plain, format="png", dpi=100)
+    assert width == 384  # 4 inches, 96 pixels each
+    assert len(png) < len(plain.getvalue())
+    one, other = (
+        torch.tensor(list(Image.open(file).convert("RGB").tobytes())).float()
+        for file in (io.BytesIO(png), plain)
+    )
+    assert (one - other).abs().mean() < 3

@@ -1,0 +1,151 @@
+"""The folder of a run: its files, and what a new run may take."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from filelock import FileLock, SoftFileLock, Timeout
+
+from slae_lib.config import ModelConfig
+from slae_lib.support.errors import LabError, UsageError
+from slae_lib.support.images import grid_cells, image_grid
+from slae_lib.training.config import TrainConfig
+from slae_lib.training.log import METRICS, MetricsFile, load_samples, read_metrics, save_samples
+from slae_lib.training.run import RunInfo, alone, check_folder, newest_checkpoint, prepare_folder
+
+INFO = RunInfo(ModelConfig(), TrainConfig(), "openmoji-faces", "abc", {"torch": "2"})
+
+
+def row(iteration: int) -> dict[str, float | None]:
+    values: dict[str, float | None] = dict.fromkeys(METRICS, 0.25)
+    return values | {"iteration": iteration, "images": 8 * iteration, "diversity": None}
+
+
+def test_run_info_comes_back(tmp_path: Path) -> None:
+    INFO.save(tmp_path)
+    assert RunInfo.load(tmp_path) == INFO
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"format": "other"}', '{"format": "slae-lab-run-1"}']
+)
+def test_a_foreign_run_json_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(LabError, match=r"run\.json was not written by this lab"):
+        RunInfo.load(tmp_path)
+
+
+def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="is not the folder of a run"):
+        RunInfo.load(tmp_path / "nothing")
+
+
+def test_a_run_from_the_future_is_named(tmp_path: Path) -> None:
+    INFO.save(tmp_path)
+    values = json.loads((tmp_path / "run.json").read_text())
+    values["model"]["heads"] = 3
+    (tmp_path / "run.json").write_text(json.dumps(values))
+    with pytest.raises(LabError, match="no field heads"):
+        RunInfo.load(tmp_path)
+
+
+def test_a_run_is_replaced_only_when_asked_and_other_files_never(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    prepare_folder(run, overwrite=False)
+    INFO.save(run)
+    (run / "old.txt").touch()
+    with pytest.raises(UsageError, match="already holds a run"):
+        prepare_folder(run, overwrite=False)
+    assert (run / "old.txt").exists()
+    check_folder(run, overwrite=True)
+    assert (run / "old.txt").exists()
+    (run / "samples").mkdir()
+    (run / "samples" / "1.png").touch()
+    with alone(run):
+        prepare_folder(run, overwrite=True)
+        with pytest.raises(LabError, match="Another process"), alone(run):
+            pass
+    assert list(run.iterdir()) == []
+    other = tmp_path / "thesis"
+    other.mkdir()
+    (other / "chapter1.tex").touch()
+    with pytest.raises(UsageError, match="is not the folder of a run"):
+        prepare_folder(other, overwrite=True)
+    assert (other / "chapter1.tex").exists()
+    with pytest.raises(UsageError, match="is a file"):
+        check_folder(other / "chapter1.tex", overwrite=True)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LabError, match="could not be written"):
+        prepare_folder(tmp_path / "file" / "run", overwrite=False)
+
+
+def test_metrics_after_a_resumed_iteration_are_told_once(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    metrics = MetricsFile(path)
+    for iteration in (10, 20, 30):
+        metrics.write(row(iteration))
+    with path.open("a") as file:
+        file.write("40,320,0.2")  # the end came in the middle of a line
+    assert [line["iteration"] for line in read_metrics(path)] == [10, 20, 30]
+    MetricsFile(path, iteration=20).write(row(30))
+    assert read_metrics(path) == [row(10), row(20), row(30)]
+    assert path.read_text().splitlines()[0] == ",".join(METRICS)
+
+
+@pytest.mark.parametrize("count", [1, 4, 7])
+def test_a_grid_gives_its_images_back(count: int) -> None:
+    images = torch.randint(0, 256, (count, 3, 8, 8), dtype=torch.uint8)
+    assert torch.equal(grid_cells(image_grid(images), count), images)
+
+
+def test_samples_come_back_in_order_and_large_ones_are_reduced(tmp_path: Path) -> None:
+    images = torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8)
+    for iteration in (200, 1000, 50):
+        save_samples(tmp_path, iteration, images)
+    grids = load_samples(tmp_path, 4)
+    assert list(grids) == [50, 200, 1000]
+    assert torch.equal(grids[200], images)
+    save_samples(tmp_path / "large", 1, torch.full((1, 3, 512, 512), 200, dtype=torch.uint8))
+    (large,) = load_samples(tmp_path / "large", 1).values()
+    assert torch.equal(large, torch.full((1, 3, 256, 256), 200, dtype=torch.uint8))
+
+
+def test_the_newest_checkpoint_is_found(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    with pytest.raises(LabError, match="has no checkpoint"):
+        newest_checkpoint(tmp_path)
+    for iteration in (9, 100, 20):
+        (folder / f"step-{iteration:07d}.pt").touch()
+    assert newest_checkpoint(tmp_path).name == "step-0000100.pt"
+
+
+@pytest.mark.parametrize("error", [NotImplementedError("no flock"), OSError(95, "not supported")])
+def test_a_drive_that_knows_no_locks_can_hold_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def acquire(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(FileLock, "acquire", acquire)
+    with alone(tmp_path / "run"):
+        assert (tmp_path / "run").is_dir()
+
+
+def test_a_training_killed_on_a_drive_without_locks_can_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # There filelock makes do with the file alone, which a killed process leaves behind.
+    (tmp_path / ".lock").write_text("12345\nanother-computer\n")
+    with pytest.raises(Timeout):
+        SoftFileLock(tmp_path / ".lock").acquire(timeout=0)
+    monkeypatch.setattr("slae_lib.training.run.FileLock", SoftFileLock)
+    with alone(tmp_path):
+        prepare_folder(tmp_path, overwrite=False)
+    INFO.save(tmp_path)
+    with alone(tmp_path):
+        assert RunInfo.load(tmp_path) == INFO
