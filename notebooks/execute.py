@@ -9,7 +9,7 @@ A notebook is stored only if it ran without an error and without a word on stder
 tests would compare, and which looks like a fault to a reader). Its badge and its set-up cell are
 written anew, with the version and the address of pyproject.toml. What would differ from computer
 to computer for no reason is left out: times, absolute paths, versions in the metadata. The map
-of the course and the table in README.md are made anew from slae_lib/lessons.py as well.
+of the course and the table in README.md are made anew from slae_lib/course/lessons.py as well.
 """
 
 import asyncio

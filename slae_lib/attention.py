@@ -1,9 +1,12 @@
-"""Spatial attention and the two skip links that use a feature map as a gate.
+"""Spatial attention, and the skip links that gate one feature map with another.
 
 A skip link carries information from a small, early feature map (``low``) to a large, late one
 (``high``). FastGAN's link, `SkipLayerExcitation`, reduces ``low`` to one number per channel of
 ``high``. The SLAE paper first lets the link look at *where* things are: `SpatialAttention` weighs
 the positions of ``low``, and the weighted map then makes the gate.
+
+One more kind of link is one more class here and its line in `LINKS`; the configuration, the
+networks, the figures, the explorers and the ablation find it there.
 """
 
 import torch
@@ -53,9 +56,10 @@ class SkipLayerExcitation(nn.Module):
     Args:
         low_channels: channels of the small map.
         high_channels: channels of the large map.
+        kernel_size: of an attention, which this link does not have; every link takes it.
     """
 
-    def __init__(self, low_channels: int, high_channels: int) -> None:
+    def __init__(self, low_channels: int, high_channels: int, kernel_size: int = 7) -> None:
         super().__init__()
         self.excite = nn.Sequential(
             nn.AdaptiveAvgPool2d(4),
@@ -65,9 +69,21 @@ class SkipLayerExcitation(nn.Module):
             nn.Sigmoid(),
         )
 
-    def gate(self, low: Tensor) -> Tensor:
-        """Return the gate that ``low`` (B, C_low, h, w) makes: (B, C_high, 1, 1) in (0, 1)."""
-        return self.excite(low)
+    def attend(self, low: Tensor) -> Tensor | None:
+        """Return the attention map (B, 1, h, w) of ``low`` (B, C_low, h, w): this link has none."""
+        return None
+
+    def gate(self, low: Tensor, attention_map: Tensor | None = None) -> Tensor:
+        """Return the gate that ``low`` makes: (B, C_high, 1, 1) in (0, 1).
+
+        Args:
+            low: (B, C_low, h, w).
+            attention_map: (B, 1, h, w) that weighs the positions of ``low`` in place of the
+                link's own (`attend`), to see what it does.
+        """
+        if attention_map is None:
+            attention_map = self.attend(low)
+        return self.excite(low if attention_map is None else attention_map * low)
 
     def forward(self, low: Tensor, high: Tensor) -> Tensor:
         """Return ``high`` (B, C_high, H, W) with each channel multiplied by its gate."""
@@ -91,13 +107,22 @@ class SkipLayerAttentionExcitation(SkipLayerExcitation):
         super().__init__(low_channels, high_channels)
         self.attention = SpatialAttention(kernel_size)
 
-    def gate(self, low: Tensor, attention_map: Tensor | None = None) -> Tensor:
-        """Return the gate that the attended ``low`` makes: (B, C_high, 1, 1) in (0, 1).
+    def attend(self, low: Tensor) -> Tensor:
+        """Return the attention map of ``low`` (B, C_low, h, w): (B, 1, h, w) in (0, 1)."""
+        return self.attention(low)
 
-        Args:
-            low: (B, C_low, h, w).
-            attention_map: (B, 1, h, w) to use in place of the link's own, to see what it does.
-        """
-        if attention_map is None:
-            attention_map = self.attention(low)  # (B, 1, h, w)
-        return self.excite(attention_map * low)
+
+LINKS: dict[str, type[SkipLayerExcitation]] = {
+    "slae": SkipLayerAttentionExcitation,
+    "sle": SkipLayerExcitation,
+}
+"""Every kind of skip link by the name that `ModelConfig.skip` and ``slae train --skip`` take.
+
+A link is made of (low_channels, high_channels, kernel_size) and answers
+``attend(low) -> attention map or None`` and ``gate(low, attention_map=None) -> gate``.
+"""
+
+
+def has_attention(link: str) -> bool:
+    """Return whether links of that name make attention maps."""
+    return LINKS[link].attend is not SkipLayerExcitation.attend

@@ -1,7 +1,7 @@
 """What the networks are: one frozen dataclass, whose fields carry their own help."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from slae_lib.support.errors import UsageError
 from slae_lib.support.settings import Settings, option
@@ -9,8 +9,26 @@ from slae_lib.support.settings import Settings, option
 RESOLUTIONS = (64, 128, 256, 512, 1024)
 
 
+class NetworkConfig(Settings):
+    """What every family's configuration of networks tells, here of networks that have neither.
+
+    Attributes:
+        resolution: side length of the images.
+        noise_dim: numbers in the generator's noise.
+        title: what the networks are, in words.
+        metadata: whether the generator takes metadata.
+        has_attention: whether the generator's skip links make attention maps.
+    """
+
+    resolution: Any
+    noise_dim: Any
+    title: Any
+    metadata: Any = False
+    has_attention: Any = False
+
+
 @dataclass(frozen=True)
-class ModelConfig(Settings):
+class ModelConfig(NetworkConfig):
     """The networks: generator and discriminator.
 
     ``skip="sle", metadata=False`` is FastGAN; ``skip="slae", metadata=True`` is the SLAE paper.
@@ -25,11 +43,15 @@ class ModelConfig(Settings):
         None, "the same for the discriminator; as `width` when not given"
     )
     noise_dim: int = option(256, "numbers in the generator's noise")
-    skip: Literal["slae", "sle"] = option(
-        "slae", "skip links of the generator: with (slae) or without (sle) spatial attention"
+    skip: str = option(
+        "slae",
+        "skip links of the generator: with (slae) or without (sle) spatial attention",
+        choices="slae_lib.attention:LINKS",
     )
-    discriminator_skip: Literal["sle", "slae"] = option(
-        "sle", "skip links of the discriminator; the paper leaves this open"
+    discriminator_skip: str = option(
+        "sle",
+        "skip links of the discriminator; the paper leaves this open",
+        choices="slae_lib.attention:LINKS",
     )
     attention_kernel: Literal[3, 7] = option(7, "side length of the attention's convolution")
     metadata: bool = option(True, "add VGG-16 metadata of training images to the noise")
@@ -66,6 +88,18 @@ class ModelConfig(Settings):
                 f'metadata_input is "direct", so noise_dim ({self.noise_dim}) has to equal '
                 f"metadata_dim ({self.metadata_dim})."
             )
+
+    @property
+    def title(self) -> str:
+        """What the networks are, in words."""
+        return f"{self.skip.upper()} links, {'with' if self.metadata else 'without'} metadata"
+
+    @property
+    def has_attention(self) -> bool:
+        """Whether the generator's skip links make attention maps."""
+        from slae_lib.attention import has_attention  # not above: `slae --help` needs no torch
+
+        return has_attention(self.skip)
 
     @property
     def widths_of_discriminator(self) -> int:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from slae_lib.attention import SkipLayerAttentionExcitation, SkipLayerExcitation
+from slae_lib.attention import LINKS
 from slae_lib.blocks import CompositeDownBlock, batch_norm, conv, down_block, up_block
 from slae_lib.config import ModelConfig
 
@@ -81,11 +81,8 @@ class Discriminator(nn.Module):
             size //= 2
         self.links = nn.ModuleDict()
         for low, high in config.discriminator_links:
-            pair = channels(low), channels(high)
-            self.links[f"{low}->{high}"] = (
-                SkipLayerAttentionExcitation(*pair, config.attention_kernel)
-                if config.discriminator_skip == "slae"
-                else SkipLayerExcitation(*pair)
+            self.links[f"{low}->{high}"] = LINKS[config.discriminator_skip](
+                channels(low), channels(high), config.attention_kernel
             )
         self.to_logits = nn.Sequential(
             conv(channels(8), 2 * channels(8), 1),

@@ -1,12 +1,12 @@
 """The generator: noise, and metadata of a real image, to an image."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
-from slae_lib.attention import SkipLayerAttentionExcitation, SkipLayerExcitation
+from slae_lib.attention import LINKS, SkipLayerExcitation
 from slae_lib.blocks import (
     batch_norm,
     composite_up_block,
@@ -27,7 +27,7 @@ class GeneratorOutput(NamedTuple):
         image: (B, 3, R, R) in [-1, 1].
         small: (B, 3, R', R') in [-1, 1], the second image that the discriminator also sees.
         attention: link name such as ``"8->128"`` to its attention map (B, 1, h, w) in (0, 1);
-            empty unless asked for, and for ``skip="sle"``.
+            empty unless asked for, and where the links have no attention.
         gates: link name to its gate (B, C, 1, 1) in (0, 1); empty unless asked for.
     """
 
@@ -74,11 +74,8 @@ class Generator(nn.Module):
 
         self.links = nn.ModuleDict()
         for low, high in config.generator_links:
-            channels = self.channels(low), self.channels(high)
-            self.links[f"{low}->{high}"] = (
-                SkipLayerAttentionExcitation(*channels, config.attention_kernel)
-                if config.skip == "slae"
-                else SkipLayerExcitation(*channels)
+            self.links[f"{low}->{high}"] = LINKS[config.skip](
+                self.channels(low), self.channels(high), config.attention_kernel
             )
         self.to_image = conv(self.channels(config.resolution), 3, 3, padding=1)
         self.to_small = conv(self.channels(config.small_resolution), 3, 1)
@@ -121,16 +118,13 @@ class Generator(nn.Module):
             if size in low_of:
                 low = features[low_of[size]]
                 link_name = f"{low_of[size]}->{size}"
-                link = self.links[link_name]
-                if isinstance(link, SkipLayerAttentionExcitation):
-                    attention_map = given.get(link_name)
-                    if attention_map is None:
-                        attention_map = link.attention(low)
+                link = cast(SkipLayerExcitation, self.links[link_name])
+                attention_map = given.get(link_name)
+                if attention_map is None:
+                    attention_map = link.attend(low)
+                if attention_map is not None:
                     maps[link_name] = attention_map.expand(len(low), 1, *low.shape[2:])
-                    gates[link_name] = link.gate(low, attention_map)
-                else:
-                    assert isinstance(link, SkipLayerExcitation)
-                    gates[link_name] = link.gate(low)
+                gates[link_name] = link.gate(low, attention_map)
                 high = high * gates[link_name]
             features[size] = high
         return GeneratorOutput(
@@ -142,7 +136,7 @@ class Generator(nn.Module):
 
     def _check_attention(self, attention: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         for name, attention_map in attention.items():
-            having = list(self.links) if self.config.skip == "slae" else []
+            having = list(self.links) if self.config.has_attention else []
             if name not in having:
                 raise ValueError(
                     f"attention for the link {name!r}: this generator has attention in "

@@ -37,6 +37,8 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(answer, int):
             self.send_error(answer)
             return
+        if answer == "hang up":
+            return
         body = self._start()
         if answer == "cut":
             self.wfile.write(body[: len(body) // 2])

@@ -7,7 +7,7 @@ any time, `records` is what it has finished, and `results` draws conclusions fro
 from slae_lib.ablation.plan import Ablation
 from slae_lib.ablation.results import AblationResults, Comparison, compare, final_table
 from slae_lib.ablation.runner import run_ablation
-from slae_lib.ablation.systems import SYSTEMS, System, system_configs
+from slae_lib.ablation.systems import SYSTEMS, System, all_systems, system_configs
 
 __all__ = [
     "SYSTEMS",
@@ -15,6 +15,7 @@ __all__ = [
     "AblationResults",
     "Comparison",
     "System",
+    "all_systems",
     "compare",
     "final_table",
     "run_ablation",

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slae_lib.ablation.systems import SYSTEMS, system_configs
+from slae_lib.config import NetworkConfig
 from slae_lib.support.errors import UsageError
-from slae_lib.training.config import TrainConfig
-from slae_lib.training.families import AnyConfig
+from slae_lib.training.config import RunConfig
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Ablation:
     Attributes:
         data: name of a data set or folder.
         folder: where the runs go, one folder for each system and seed.
-        systems: keys of `SYSTEMS`.
+        systems: keys of `slae_lib.ablation.systems.all_systems`.
         seeds: of the runs.
         images: real images that each run sees, with repetition; the preset's when None.
         points: how many times each run is measured, at equal distances; the last is its end.
@@ -48,7 +48,7 @@ class Ablation:
                 "more, two for each."
             )
 
-    def configs(self, system: str, seed: int) -> tuple[AnyConfig, TrainConfig]:
+    def configs(self, system: str, seed: int) -> tuple[NetworkConfig, RunConfig]:
         """Return networks and settings of one run."""
         model, config = system_configs(system, self.preset)
         iterations = config.iterations

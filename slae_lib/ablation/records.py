@@ -6,7 +6,7 @@ from pathlib import Path
 
 from slae_lib.ablation.plan import Ablation
 from slae_lib.ablation.results import Trial
-from slae_lib.ablation.systems import SYSTEMS
+from slae_lib.ablation.systems import all_systems
 from slae_lib.datasets import ImageSet
 from slae_lib.support.errors import LabError
 from slae_lib.support.files import atomic_write
@@ -91,6 +91,6 @@ def _finished(folder: Path) -> list[tuple[str, int]]:
     found = []
     for record in folder.glob(f"*/{RECORD}"):
         system, _, seed = record.parent.name.rpartition("-")
-        if system in SYSTEMS and seed.isdecimal():
+        if system in all_systems() and seed.isdecimal():
             found.append((system, int(seed)))
-    return sorted(found, key=lambda pair: (pair[1], list(SYSTEMS).index(pair[0])))
+    return sorted(found, key=lambda pair: (pair[1], list(all_systems()).index(pair[0])))

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from scipy import stats
 
-from slae_lib.ablation.systems import SYSTEMS
+from slae_lib.ablation.systems import all_systems
 from slae_lib.evaluation.intervals import CONFIDENCE, Interval
 from slae_lib.support.errors import LabError
 from slae_lib.support.files import atomic_write
@@ -42,7 +42,7 @@ class Trial:
     """One training run of the ablation.
 
     Attributes:
-        system: a key of `SYSTEMS`.
+        system: a key of `all_systems`.
         seed: of the run.
         parameters: of the generator.
         seconds: of the training alone.
@@ -111,9 +111,9 @@ class AblationResults:
 
     @property
     def systems(self) -> list[str]:
-        """Systems with a finished trial, in the order of `SYSTEMS`."""
+        """Systems with a finished trial, in the order of `all_systems`."""
         found = {trial.system for trial in self.trials}
-        return [name for name in SYSTEMS if name in found]
+        return [name for name in all_systems() if name in found]
 
     def of(self, system: str) -> dict[int, Trial]:
         """Return the trials of a system by seed."""
@@ -190,13 +190,13 @@ def final_table(results: AblationResults, baseline: str = "fastgan") -> str:
     """
     lines = [
         "| system | seeds | parameters | FID | KID x 1000 | diversity | "
-        f"FID against {SYSTEMS[baseline].title} |",
+        f"FID against {all_systems()[baseline].title} |",
         "|---|---|---|---|---|---|---|",
     ]
     for system in results.systems:
         trials = results.of(system)
         cells = [
-            SYSTEMS[system].title,
+            all_systems()[system].title,
             str(len(trials)),
             f"{next(iter(trials.values())).parameters / 1e6:.2f} M",
             _spread(results.final(system, "fid").values(), 1),

@@ -17,7 +17,7 @@ from slae_lib.ablation.records import (
     wanted_run,
 )
 from slae_lib.ablation.results import AblationResults, Point, Trial
-from slae_lib.ablation.systems import SYSTEMS
+from slae_lib.ablation.systems import all_systems
 from slae_lib.datasets import ImageSet, load_images
 from slae_lib.datasets.bank import MetadataBank
 from slae_lib.datasets.store import bank_for
@@ -86,8 +86,8 @@ def run_ablation(
     trials: list[Trial] = []
     for seed in ablation.seeds:  # all systems with one seed first: soon there is one whole row
         for system in ablation.systems:
-            say(f"{SYSTEMS[system].title}, seed {seed}")
-            trial = _Trial(ablation, system, seed, images, bank, network, real)
+            say(f"{all_systems()[system].title}, seed {seed}")
+            trial = _Run(ablation, system, seed, images, bank, network, real)
             trials.append(trial.result())
             last = trials[-1].points[-1]
             say(f"  FID {last.fid:.1f} after {last.images} images")
@@ -105,7 +105,7 @@ def run_ablation(
     return found
 
 
-class _Trial:
+class _Run:
     """One run: trained, measured, and never done twice."""
 
     def __init__(
@@ -190,7 +190,7 @@ class _Trial:
                 self.bank,
                 self.ablation.count,
                 seed=self.seed,
-                scale=self.config.metadata_scale,
+                scale=getattr(self.config, "metadata_scale", "standardised"),
                 device=self.network.device,
             )
             features = self.network.of(samples)

@@ -4,10 +4,10 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from slae_lib.baselines.stylegan2_config import StyleGAN2Config
-from slae_lib.config import ModelConfig
-from slae_lib.training.config import TrainConfig
-from slae_lib.training.families import AnyConfig
+from slae_lib.attention import LINKS
+from slae_lib.baselines.stylegan2.family import STYLEGAN2
+from slae_lib.config import NetworkConfig
+from slae_lib.training.config import RunConfig
 from slae_lib.training.presets import PRESETS
 
 SHARED = (
@@ -28,7 +28,8 @@ class System:
 
     Attributes:
         title: for tables and plots.
-        changes: fields of `ModelConfig`; None for StyleGAN2, which is a family of its own.
+        changes: fields of `slae_lib.config.ModelConfig`; None for StyleGAN2, which is a family of
+            its own.
     """
 
     title: str
@@ -42,25 +43,37 @@ SYSTEMS = {
     "slae-metadata": System("FastGAN + SLAE + metadata", {"skip": "slae", "metadata": True}),
     "stylegan2": System("StyleGAN2", None),
 }
-"""Name on the command line to system."""
+"""Name on the command line to system: what the paper compares, and what is compared by default."""
 
 
-def system_configs(name: str, preset: str) -> tuple[AnyConfig, TrainConfig]:
+def all_systems() -> dict[str, System]:
+    """Return `SYSTEMS`, and two more for every kind of link that they do not have."""
+    found = dict(SYSTEMS)
+    compared = {system.changes["skip"] for system in SYSTEMS.values() if system.changes}
+    for link in LINKS:
+        if link not in compared:
+            title = f"FastGAN + {link.upper()}"
+            found[link] = System(title, {"skip": link, "metadata": False})
+            found[f"{link}-metadata"] = System(
+                f"{title} + metadata", {"skip": link, "metadata": True}
+            )
+    return found
+
+
+def system_configs(name: str, preset: str) -> tuple[NetworkConfig, RunConfig]:
     """Return networks and settings of a system, all else being as in ``preset``.
 
     StyleGAN2 keeps the optimiser and the losses of its own paper; batch size, augmentation,
     averaging, device and the rest are those of the other systems.
 
     Args:
-        name: a key of `SYSTEMS`.
+        name: a key of `all_systems`.
         preset: of FastGAN and SLAE, a key of `slae_lib.training.presets.PRESETS`.
     """
-    base, changes = PRESETS[preset], SYSTEMS[name].changes
-    assert isinstance(base.model, ModelConfig)
+    base, changes = PRESETS[preset], all_systems()[name].changes
     if changes is not None:
         return dataclasses.replace(base.model, **changes), base.train
-    partner = PRESETS["stylegan2-cpu" if base.model.resolution == 64 else "stylegan2-256"]
-    assert isinstance(partner.model, StyleGAN2Config)
+    partner = STYLEGAN2.presets["stylegan2-cpu" if base.model.resolution == 64 else "stylegan2-256"]
     shared = {field: getattr(base.train, field) for field in SHARED}
     return (
         dataclasses.replace(partner.model, resolution=base.model.resolution),

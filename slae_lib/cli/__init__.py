@@ -14,7 +14,6 @@ from slae_lib.cli.data import data
 from slae_lib.cli.doctor import doctor
 from slae_lib.cli.evaluate import evaluate
 from slae_lib.cli.export import export
-from slae_lib.cli.fetch import data_fetch
 from slae_lib.cli.metadata import metadata
 from slae_lib.cli.sample import sample
 from slae_lib.cli.train import train
@@ -71,6 +70,5 @@ def main() -> None:
     """Run one of the lab's commands."""
 
 
-data.add_command(data_fetch)
 for command in (train, sample, export, evaluate, ablate, cost, data, metadata, doctor):
     main.add_command(command)

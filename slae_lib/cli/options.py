@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import click
 
+from slae_lib.support.settings import choices_of
+
 
 class SectionedCommand(click.Command):
     """A command whose help lists its options in sections."""
@@ -50,6 +52,24 @@ class SpreadCommand(click.Command):
         return super().parse_args(ctx, spread)
 
 
+class LateChoice(click.Choice[str]):
+    """One of names that stand elsewhere, looked up when a command runs: that may need torch.
+
+    Args:
+        place: ``module:name`` of what holds them, as for `slae_lib.support.settings.choices_of`.
+    """
+
+    case_sensitive = True
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+
+    @property
+    def choices(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The names there are now."""
+        return tuple(choices_of(self.place))
+
+
 class SectionOption(click.Option):
     """An option that knows the section of the help it belongs to."""
 
@@ -84,7 +104,9 @@ def config_options(
                 field.name,
                 cls=SectionOption,
                 section=section,
-                type=_click_type(hint),
+                type=LateChoice(field.metadata["choices"])
+                if field.metadata["choices"]
+                else _click_type(hint),
                 default=None,
                 help=field.metadata["help"] + ".",
             )

@@ -10,25 +10,37 @@ from typing import Any
 
 import click
 
-from slae_lib.baselines.stylegan2_config import StyleGAN2Config, StyleGAN2TrainConfig
 from slae_lib.cli.options import SectionedCommand, config_options, given
-from slae_lib.config import ModelConfig
 from slae_lib.support.errors import LabError, UsageError
-from slae_lib.training.config import TrainConfig
-from slae_lib.training.presets import PRESETS, Preset
+from slae_lib.training.config import RunConfig
+from slae_lib.training.families import all_presets, families
+from slae_lib.training.presets import Preset
 
-
-def _names(config: type) -> set[str]:
-    return {field.name for field in dataclasses.fields(config)}
-
-
-CONTINUABLE = ("iterations", "log_every", "sample_every", "checkpoint_every", "keep_checkpoints")
+PRESETS = all_presets()
 
 HELP = """Train a generator and leave it, with pictures, in the folder of a run.
 
 \b
 Presets:
 """ + "\n".join(f"  {name:<13} {preset.title}" for name, preset in PRESETS.items())
+
+
+def _names(*configs: type) -> set[str]:
+    return {field.name for config in configs for field in dataclasses.fields(config)}
+
+
+def _family_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of every family; what an earlier one has as well is there once."""
+    offered: set[str] = set()
+    sections = []
+    for family in families():
+        alone = f" of {family.title}" if offered else ""
+        for config, title in ((family.train, "Training"), (family.model, "Networks")):
+            sections.append(config_options(config, f"{title}{alone}", skip=offered))
+            offered = offered | _names(config)
+    for section in reversed(sections):
+        command = section(command)
+    return command
 
 
 @click.command(cls=SectionedCommand, help=HELP)
@@ -55,10 +67,7 @@ Presets:
     "folder of its pictures can be given anew.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the run that --out already holds.")
-@config_options(TrainConfig, "Training")
-@config_options(ModelConfig, "Networks")
-@config_options(StyleGAN2TrainConfig, "Training, StyleGAN2 alone", skip=_names(TrainConfig))
-@config_options(StyleGAN2Config, "Networks of StyleGAN2", skip=["resolution"])
+@_family_options
 @click.pass_context
 def train(
     ctx: click.Context,
@@ -71,7 +80,9 @@ def train(
     **fields: Any,
 ) -> None:
     """Train a generator and leave it, with pictures, in the folder of a run."""
-    from slae_lib.training.run import check_folder, prepare_folder
+    from slae_lib.training.loop import check_inputs
+    from slae_lib.training.run import RunInfo, check_folder, prepare_folder, versions
+    from slae_lib.training.start import load_inputs
 
     if resume is not None:
         _continue(ctx, resume, fields)
@@ -79,19 +90,16 @@ def train(
     chosen = PRESETS[preset]
     _refuse_foreign(chosen, preset, fields)
     model: Any = dataclasses.replace(chosen.model, **given(type(chosen.model), fields))
-    config = dataclasses.replace(chosen.train, **given(type(chosen.train), fields))
+    config: Any = dataclasses.replace(chosen.train, **given(type(chosen.train), fields))
     run = out or Path("runs") / f"{Path(data).resolve().name}-{preset}"
     check_folder(run, overwrite)
-    model, images, bank = _load(model, config, data)
+    model, images, bank = load_inputs(model, config, data)
     asked = fields.get("metadata_dim")
     if bank is not None and asked not in (None, model.metadata_dim):
         raise UsageError(
             f"The metadata of {config.metadata_layer} have {model.metadata_dim} numbers, and "
             f"--metadata-dim says {asked}; leave it out."
         )
-
-    from slae_lib.training.loop import check_inputs
-    from slae_lib.training.run import RunInfo, versions
 
     check_inputs(model, config, images, bank)
     info = RunInfo(
@@ -122,8 +130,8 @@ def _refuse_foreign(chosen: Preset, preset: str, fields: dict[str, Any]) -> None
 
 
 def _continue(ctx: click.Context, run: Path, fields: dict[str, Any]) -> None:
-    from slae_lib.training.checkpoint import load_checkpoint
-    from slae_lib.training.run import RunInfo, newest_checkpoint
+    from slae_lib.training.run import RunInfo
+    from slae_lib.training.start import CONTINUABLE, reached, resume
 
     source = click.core.ParameterSource.COMMANDLINE
     changed = [name for name in ctx.params if ctx.get_parameter_source(name) == source]
@@ -134,24 +142,20 @@ def _continue(ctx: click.Context, run: Path, fields: dict[str, Any]) -> None:
             f"A resumed run keeps its configuration; leave out {options}, or start a new run."
         )
     info = RunInfo.load(run)
-    config = dataclasses.replace(info.train, **given(TrainConfig, fields))
-    reached = load_checkpoint(newest_checkpoint(run))["iteration"]
-    if reached > config.iterations or (reached == config.iterations and _is_complete(run, reached)):
+    changes = given(RunConfig, fields)
+    wanted = changes.get("iterations", info.train.iterations)
+    done = reached(run)
+    if done > wanted or (done == wanted and _is_complete(run, done)):
         raise UsageError(
-            f"{run} has already done its {reached} iterations; "
+            f"{run} has already done its {done} iterations; "
             f"train on with --iterations and a greater number."
         )
-    data = info.data if "data" not in changed else ctx.params["data"]
-    model, images, bank = _load(info.model, config, data)
-    if images.fingerprint != info.data_fingerprint:
-        raise LabError(
-            f"{data} does not hold the pictures that {run} was started with; bring them back, "
-            "name the folder where they are now with --data, or start a new run."
-        )
-    now = dataclasses.replace(info, train=config, data=images.reference)
-    click.echo(f"Going on at iteration {reached} of {config.iterations}.")
+    now, images, bank = resume(
+        run, info, changes, ctx.params["data"] if "data" in changed else None
+    )
+    click.echo(f"Going on at iteration {done} of {wanted}.")
     prepare = functools.partial(now.save, run)
-    _train(ctx, model, config, images, bank, run, resume=True, prepare=prepare)
+    _train(ctx, now.model, now.train, images, bank, run, resume=True, prepare=prepare)
 
 
 def _is_complete(run: Path, iteration: int) -> bool:
@@ -167,23 +171,10 @@ def _is_complete(run: Path, iteration: int) -> bool:
     return made and is_drawn(run, generator.stat().st_mtime)
 
 
-def _load(model: Any, config: TrainConfig, data: str) -> tuple[Any, Any, Any]:
-    from slae_lib.datasets import load_images
-    from slae_lib.datasets.store import bank_for
-
-    images = load_images(data, model.resolution)
-    bank = None
-    if model.metadata:
-        bank = bank_for(data, config.metadata_layer, images=images)
-        # Other layers of VGG-16 have fewer channels.
-        model = dataclasses.replace(model, metadata_dim=bank.values.shape[1])
-    return model, images, bank
-
-
 def _train(
     ctx: click.Context,
     model: Any,
-    config: TrainConfig,
+    config: RunConfig,
     images: Any,
     bank: Any,
     run: Path,
@@ -198,7 +189,7 @@ def _train(
     if first:
         click.echo(
             f"Training on {len(images)} pictures of {images.name} at {model.resolution} px: "
-            f"{_kind(model)}, {config.iterations} iterations of {config.batch_size}."
+            f"{model.title}, {config.iterations} iterations of {config.batch_size}."
         )
     finished = run_training(model, config, images, bank, run, resume=resume, prepare=prepare)
     if not first:
@@ -220,12 +211,6 @@ def _train(
             ("slae train --data FOLDER", "learn your own pictures"),
         ]
     )
-
-
-def _kind(model: Any) -> str:
-    if isinstance(model, StyleGAN2Config):
-        return "StyleGAN2"
-    return f"{model.skip.upper()} links, {'with' if model.metadata else 'without'} metadata"
 
 
 def _print_columns(lines: Iterable[tuple[str, str]]) -> None:

@@ -1,7 +1,6 @@
 """What every notebook of the course starts with, and how it shows a figure."""
 
 import html
-import io
 from base64 import b64encode
 from importlib import metadata
 
@@ -10,6 +9,7 @@ from matplotlib.figure import Figure
 
 from slae_lib.course.figures.reading_order import reading_order_figure
 from slae_lib.course.lessons import LESSONS, Lesson, lesson
+from slae_lib.plotting.base import compact_png
 from slae_lib.support.device import in_words, pick_device
 
 
@@ -112,27 +112,3 @@ def show(figure: Figure, alt: str) -> None:
     line = f"<p><small>{html.escape(alt)}</small></p>"
     words = {"text/html": line, "text/plain": alt}
     display(words, raw=True)  # type: ignore[no-untyped-call]
-
-
-def compact_png(figure: Figure, dpi: int = 110) -> tuple[bytes, int]:
-    """Draw a figure as a small PNG.
-
-    At most 256 colours make it three times smaller, and nobody sees it.
-
-    Args:
-        figure: any matplotlib figure.
-        dpi: pixels in an inch; it is shown with 96 at most, so it stays sharp on fine screens.
-
-    Returns:
-        The PNG's bytes, and the width in pixels to show it with.
-    """
-    from PIL import Image
-
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=dpi, facecolor="white")
-    picture = Image.open(drawn).convert("RGB")
-    # No dithering: it would make the flat areas of a drawing noisy, and the file large.
-    picture = picture.quantize(256, dither=Image.Dither.NONE)
-    small = io.BytesIO()
-    picture.save(small, format="PNG", optimize=True)
-    return small.getvalue(), round(picture.width * 96 / dpi)

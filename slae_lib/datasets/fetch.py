@@ -1,12 +1,12 @@
 """Fetch a registered data set: download, check, unpack, once.
 
-What the publishers do not say is recorded: the checksum of the first download lies in
-``NAME.json`` beside the set, and a later download that differs is refused.
+`support.downloads` brings the file and `archives` unpacks it. What the publishers do not say is
+recorded: the checksum of the first download lies in ``NAME.json`` beside the set, and a later
+download that differs is refused.
 """
 
 import contextlib
 import difflib
-import hashlib
 import json
 import shutil
 import tarfile
@@ -15,10 +15,11 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+import pooch  # type: ignore[import-untyped]
 from filelock import FileLock
 
 from slae_lib.datasets import DATA_SETS, DataSetInfo
-from slae_lib.datasets.archives import HostileArchive, Limits, extract_pictures
+from slae_lib.datasets.archives import HostileArchive, extract_pictures
 from slae_lib.datasets.pictures import find_pictures
 from slae_lib.support.downloads import download, is_offline
 from slae_lib.support.errors import LabError, UsageError
@@ -26,7 +27,6 @@ from slae_lib.support.files import atomic_write, write_error
 
 LARGEST_ARCHIVE = 512 * 2**20
 """Bytes of a download at most; the registered archives hold some hundred small pictures each."""
-LIMITS = Limits(bytes=2 * 2**30)
 
 
 class UnexpectedCount(UserWarning):
@@ -52,50 +52,45 @@ def fetch(name: str, *, announce: Callable[[str], None] = print, progress: bool 
     Warns:
         UnexpectedCount: if the number of pictures is not the publisher's.
     """
-    info = _registered(name)
+    if name not in DATA_SETS:
+        close = difflib.get_close_matches(name, DATA_SETS, n=1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        raise UsageError(
+            f"There is no data set {name!r}{hint}; the known ones are {', '.join(DATA_SETS)}."
+        )
+    info = DATA_SETS[name]
+    folder = info.folder
     if info.builtin:
         raise UsageError(f"{name} comes with this package and needs no download; use it by name.")
-    if _is_here(info.folder):
-        return info.folder
+    if _is_here(folder):
+        return folder
     if info.origin == "by hand":
         raise UsageError(
-            f"{name} can only be downloaded by hand: {info.source}; "
-            f"put its pictures into {info.folder}."
+            f"{name} can only be downloaded by hand: {info.source}; put its pictures into {folder}."
         )
     announce(f"{name}: {info.title}. Licence: {info.licence}. Source: {info.source}.")
-    get = _fetch_flowers if info.origin == "torchvision" else _fetch_archive
     try:
-        info.folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(info.folder.with_name(f".{name}.lock")):
-            if not _is_here(info.folder):  # another process may have brought it meanwhile
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f".{name}.lock")):
+            if not _is_here(folder):  # another process may have brought it meanwhile
                 with contextlib.suppress(FileNotFoundError):
-                    info.folder.rmdir()  # an empty folder would be in the way
-                get(info, progress)
+                    folder.rmdir()  # an empty folder would be in the way
+                if info.origin == "torchvision":
+                    _fetch_flowers(info)
+                else:
+                    _fetch_archive(info, progress)
     except OSError as error:
-        raise write_error(info.folder, error) from error
-    found = len(find_pictures(info.folder))
+        raise write_error(folder, error) from error
+    found = len(find_pictures(folder))
     if info.images is not None and found != info.images:
-        warnings.warn(
-            f"{name} has {found} pictures, and its publisher names {info.images}.",
-            UnexpectedCount,
-            stacklevel=2,
-        )
-    return info.folder
+        words = f"{name} has {found} pictures, and its publisher names {info.images}."
+        warnings.warn(words, UnexpectedCount, stacklevel=2)
+    return folder
 
 
 def record_file(info: DataSetInfo) -> Path:
     """Return the small JSON file that remembers the checksum of a set's first download."""
     return info.folder.with_name(f"{info.name}.json")
-
-
-def _registered(name: str) -> DataSetInfo:
-    if name in DATA_SETS:
-        return DATA_SETS[name]
-    close = difflib.get_close_matches(name, DATA_SETS, n=1)
-    hint = f" (did you mean {close[0]}?)" if close else ""
-    raise UsageError(
-        f"There is no data set {name!r}{hint}; the known ones are {', '.join(DATA_SETS)}."
-    )
 
 
 def _is_here(folder: Path) -> bool:
@@ -106,14 +101,18 @@ def _fetch_archive(info: DataSetInfo, progress: bool) -> None:
     assert info.url is not None
     archive = info.folder.with_name(f"{info.name}.zip")
     download(info.url, archive, sha256=info.sha256, size_limit=LARGEST_ARCHIVE, progress=progress)
-    # Also for a file that somebody has put there by hand.
-    with archive.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    try:
-        _check_digest(info, digest)
-        count = extract_pictures(archive, info.folder, LIMITS)
-    except (HostileArchive, _AnotherFile):
+    digest = pooch.file_hash(archive)  # also of a file that somebody has put there by hand
+    known, mend = _known_checksum(info)
+    if not digest.startswith(known.lower()):
         archive.unlink()  # or the next try would meet it again
+        raise LabError(
+            f"{archive.name} is another file today than it was at {info.url} (SHA-256 "
+            f"{digest[:16]}... instead of {known[:16]}...) and was not unpacked; {mend}."
+        )
+    try:
+        count = extract_pictures(archive, info.folder)
+    except HostileArchive:
+        archive.unlink()
         raise
     record = {
         "url": info.url,
@@ -128,42 +127,31 @@ def _fetch_archive(info: DataSetInfo, progress: bool) -> None:
     archive.unlink()
 
 
-class _AnotherFile(LabError):
-    """A download has another checksum than the one that was published or recorded."""
-
-
-def _check_digest(info: DataSetInfo, digest: str) -> None:
-    if info.sha256 is not None:
-        if not digest.startswith(info.sha256.lower()):
-            raise _AnotherFile(
-                f"{info.name}.zip has the SHA-256 checksum {digest[:16]}... instead of "
-                f"{info.sha256}; it was deleted, so fetch the set again."
-            )
-        return
+def _known_checksum(info: DataSetInfo) -> tuple[str, str]:
+    """Return how the archive's checksum has to begin, and what to do if it does not."""
     path = record_file(info)
+    if info.sha256 is not None:
+        return info.sha256, "fetch the set again"
     if not path.exists():
-        return
+        return "", ""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        recorded, day = str(record["sha256"]), str(record.get("first_fetched", "an earlier day"))
-    except (ValueError, KeyError, TypeError) as error:
+        day = record.get("first_fetched", "an earlier day")
+        return str(record["sha256"]), (
+            f"the other one came on {day}, so if the publisher has changed the set since, delete "
+            f"{path} and fetch it again"
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise LabError(
             f"{path} is damaged; delete it to accept {info.name} as it is downloaded now."
         ) from error
-    if digest != recorded:
-        raise _AnotherFile(
-            f"{info.url} gives another file today (SHA-256 {digest[:16]}...) than on {day} "
-            f"({recorded[:16]}...), and it was not unpacked; if the publisher has changed the "
-            f"set, delete {path} and fetch it again."
-        )
 
 
-def _fetch_flowers(info: DataSetInfo, progress: bool) -> None:
-    del progress  # torchvision always shows its own bar
+def _fetch_flowers(info: DataSetInfo) -> None:
+    mend = f"put the pictures into {info.folder} by hand."
     if is_offline():
         raise LabError(
-            f"{info.name} cannot be downloaded: SLAE_OFFLINE is set; unset it, or put the "
-            f"pictures into {info.folder} by hand."
+            f"{info.name} cannot be downloaded: SLAE_OFFLINE is set; unset it, or {mend}"
         )
     from torchvision.datasets import Flowers102
 
@@ -175,7 +163,7 @@ def _fetch_flowers(info: DataSetInfo, progress: bool) -> None:
     except (OSError, RuntimeError, EOFError, tarfile.TarError, ImportError) as error:
         raise LabError(
             f"{info.name} could not be downloaded through torchvision ({error}); check the "
-            f"connection and try again, or put the pictures into {info.folder} by hand."
+            f"connection and try again, or {mend}"
         ) from error
     (workshop / "flowers-102" / "jpg").rename(info.folder)
     shutil.rmtree(workshop, ignore_errors=True)

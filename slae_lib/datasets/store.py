@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from tqdm.auto import tqdm
 
-from slae_lib.datasets import ImageSet, load_images
 from slae_lib.datasets.bank import MetadataBank
+from slae_lib.datasets.sets import ImageSet, load_images
 from slae_lib.metadata import RESOLUTION, MetadataExtractor, check_layer
 from slae_lib.support.errors import LabError
 from slae_lib.support.files import cache_folder, stored_file

@@ -10,7 +10,7 @@ of its distance, so that calibrated LPIPS and the uncalibrated VGG-16 distance a
 Source: SLAE paper, table 5; FastGAN (ICLR 2021), section 4, for the procedure.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from slae_lib.evaluation.intervals import Interval, bootstrap_mean
+from slae_lib.generator import Generator
 from slae_lib.losses import l1_distance
 from slae_lib.metadata import RESOLUTION, MetadataExtractor
 from slae_lib.support.errors import UsageError
-from slae_lib.support.images import to_float, to_uint8
+from slae_lib.support.images import resized, to_float, to_uint8
 from slae_lib.support.pretrained import perceptual_distance
-from slae_lib.training.families import AnyGenerator
 from slae_lib.training.sampling import GeneratedImages
 
 DistanceKind = Literal["lpips", "vgg", "l1"]
@@ -125,7 +125,7 @@ class Backtracking:
 
 
 def backtrack(
-    generator: AnyGenerator,
+    generator: Generator,
     targets: Tensor,
     distance: NamedDistance,
     noise: Tensor,
@@ -162,28 +162,71 @@ def backtrack(
         )
     device = next(generator.parameters()).device
     batch_size = batch_size or min(32, max(1, 8 * 256**2 // side**2))
-    found: list[_Best] = []
+    inputs = [noise] if metadata is None else [noise, metadata]
     restarts, chunks = len(noise), torch.arange(len(targets)).split(batch_size)
     total = restarts * len(chunks) * search.steps
+    parts = []
     with tqdm(desc="back-tracking", total=total, unit="step", disable=not progress) as bar:
         for chunk in chunks:
-            best = _Best(to_float(targets[chunk]).to(device), restarts)
-            for restart in range(restarts):
-                start = noise[restart, chunk].to(device)
-                rows = None if metadata is None else metadata[restart, chunk].to(device)
-                for _ in _descend(generator, distance, best, start, rows, search):
-                    bar.update()
-            found.append(best)
+            wanted = to_float(targets[chunk]).to(device)
+            starts = [rows[:, chunk].to(device) for rows in inputs]
+            parts.append(_search(generator, wanted, distance, starts, search, bar.update))
+    start, distances, images, *found = (torch.cat(part).cpu() for part in zip(*parts, strict=True))
     return Backtracking(
         distance_name=distance.name,
-        distances=_joined(best.distances for best in found),
-        start=_joined(best.start for best in found),
-        reconstructions=to_uint8(_joined(best.images for best in found)),
-        noise=_joined(best.noise for best in found),
-        metadata=None if metadata is None else _joined(best.metadata for best in found),
+        distances=distances,
+        start=start,
+        reconstructions=to_uint8(images),
+        noise=found[0],
+        metadata=None if metadata is None else found[1],
         search=search,
         restarts=restarts,
     )
+
+
+def _search(
+    generator: Generator,
+    targets: Tensor,
+    distance: NamedDistance,
+    starts: list[Tensor],
+    search: Search,
+    tick: Callable[[], object],
+) -> list[Tensor]:
+    """Return the mean distance at the starts (B,), and of the best images all that is known.
+
+    That is their distances (B,), the images, their noise and their metadata, if any. ``starts``
+    are noise (K, B, noise_dim) and metadata (K, B, C); ``tick`` is called after each step.
+    """
+    at_start = targets.new_zeros(len(targets))
+    best: list[Tensor] = []
+    for noise, *metadata in zip(*starts, strict=True):
+        inputs = [noise.clone().requires_grad_()]
+        inputs += [rows.clone().requires_grad_(search.optimise_metadata) for rows in metadata]
+        free = [rows for rows in inputs if rows.requires_grad]
+        optimiser = torch.optim.Adam(free, lr=search.learning_rate)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, search.steps))
+        for step in range(search.steps + 1):
+            images = generator(*inputs).image  # (B, 3, R, R)
+            distances = distance(images, targets)  # (B,)
+            now = [tensor.detach() for tensor in (distances, images, *inputs)]
+            if step == 0:
+                at_start += now[0] / len(starts[0])
+            best = best or [torch.full_like(now[0], torch.inf), *now[1:]]
+            better = now[0] < best[0]
+            best = [
+                torch.where(better.view(-1, *[1] * (new.ndim - 1)), new, old)
+                for new, old in zip(now, best, strict=True)
+            ]
+            if step == search.steps:
+                break
+            pixels = (images - targets).square().flatten(1).mean(dim=1)  # (B,)
+            optimiser.zero_grad()
+            # The sum, so that no image's search depends on how many others are in its batch.
+            (distances + search.pixel_weight * pixels).sum().backward()
+            optimiser.step()
+            schedule.step()
+            tick()
+    return [at_start, *best]
 
 
 def starting_points(
@@ -219,75 +262,5 @@ def own_metadata(source: GeneratedImages, targets: Tensor) -> Tensor:
             "it out."
         )
     extractor = MetadataExtractor(source.bank.layer)
-    rows = []
-    for target in targets:
-        picture = to_float(target)[None]
-        if picture.shape[-1] != RESOLUTION:
-            picture = nn.functional.interpolate(
-                picture, size=(RESOLUTION, RESOLUTION), mode="bilinear", antialias=True
-            )
-        rows.append(extractor(picture))
+    rows = [extractor(resized(to_float(target)[None], RESOLUTION)) for target in targets]
     return source.bank.of_images(torch.cat(rows), source.scale)
-
-
-class _Best:
-    """The best reconstruction of each image so far."""
-
-    def __init__(self, targets: Tensor, restarts: int) -> None:
-        self.targets = targets  # (B, 3, R, R) in [-1, 1]
-        self.restarts = restarts
-        self.distances = targets.new_full((len(targets),), torch.inf)
-        self.start = targets.new_zeros(len(targets))
-        self.images = torch.empty_like(targets)
-        self.noise = self.metadata = targets.new_empty(0)
-
-    def update(
-        self, distances: Tensor, images: Tensor, noise: Tensor, metadata: Tensor | None
-    ) -> None:
-        better = distances < self.distances
-        if not len(self.noise):  # the first look decides the shapes
-            self.noise = torch.empty_like(noise)
-            self.metadata = noise.new_empty(0) if metadata is None else torch.empty_like(metadata)
-        self.distances = torch.where(better, distances, self.distances)
-        self.images[better] = images[better]
-        self.noise[better] = noise[better]
-        if metadata is not None:
-            self.metadata[better] = metadata[better]
-
-
-def _descend(
-    generator: AnyGenerator,
-    distance: NamedDistance,
-    best: _Best,
-    noise: Tensor,
-    metadata: Tensor | None,
-    search: Search,
-) -> Iterator[None]:
-    """Search from one start and keep what is better; yields after each step."""
-    wanted = [noise.clone().requires_grad_()]
-    if metadata is not None:
-        metadata = metadata.clone().requires_grad_(search.optimise_metadata)
-        if search.optimise_metadata:
-            wanted.append(metadata)
-    optimiser = torch.optim.Adam(wanted, lr=search.learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, search.steps))
-    for step in range(search.steps + 1):
-        images = generator(wanted[0], metadata).image  # (B, 3, R, R)
-        distances = distance(images, best.targets)  # (B,)
-        with torch.no_grad():
-            if step == 0:
-                best.start += distances / best.restarts
-            best.update(distances, images, wanted[0], metadata)
-        if step == search.steps:
-            return
-        pixels = (images - best.targets).square().flatten(1).mean(dim=1)  # (B,)
-        optimiser.zero_grad()
-        # The sum, so that no image's search depends on how many others are in its batch.
-        (distances + search.pixel_weight * pixels).sum().backward()
-        optimiser.step()
-        schedule.step()
-        yield
-
-
-def _joined(tensors: Iterable[Tensor]) -> Tensor:
-    return torch.cat([tensor.detach().cpu() for tensor in tensors])

@@ -13,45 +13,54 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from slae_lib.baselines.stylegan2_config import StyleGAN2Config
+from slae_lib.attention import LINKS
+from slae_lib.baselines.stylegan2.config import StyleGAN2Config
 from slae_lib.blocks import fold_spectral_norm
-from slae_lib.config import ModelConfig
+from slae_lib.config import ModelConfig, NetworkConfig
 from slae_lib.support.errors import LabError, UsageError
-from slae_lib.training.families import AnyConfig, make_discriminator, make_generator, model_to_dict
+from slae_lib.training.families import make_discriminator, make_generator, model_to_dict
 
 Device = Literal["auto", "cpu"]
-Distance = Literal["lpips", "l1", "none"]
+Reconstruction = Literal["lpips", "l1", "none"]
 
 
-def _fastgan(resolution: Any, width: int) -> AnyConfig:
-    return ModelConfig(resolution=resolution, width=width, skip="sle", metadata=False)
+Model = Callable[[Any, int], NetworkConfig]
 
 
-def _slae_without_metadata(resolution: Any, width: int) -> AnyConfig:
-    return ModelConfig(resolution=resolution, width=width, skip="slae", metadata=False)
+def _with(skip: str, metadata: bool) -> Model:
+    def model(resolution: Any, width: int) -> NetworkConfig:
+        return ModelConfig(resolution=resolution, width=width, skip=skip, metadata=metadata)
+
+    return model
 
 
-def _slae(resolution: Any, width: int) -> AnyConfig:
-    return ModelConfig(resolution=resolution, width=width, skip="slae", metadata=True)
-
-
-def _stylegan2(resolution: Any, width: int) -> AnyConfig:
-    # AnyConfig F at the other models' full width of 64, and as much narrower as they are.
+def _stylegan2(resolution: Any, width: int) -> NetworkConfig:
+    # Config F at the other models' full width of 64, and as much narrower as they are.
     return StyleGAN2Config(resolution=resolution, channel_base=512 * width, channel_max=8 * width)
 
 
-MODELS: dict[str, Callable[[Any, int], AnyConfig]] = {
-    "fastgan": _fastgan,
-    "slae-no-metadata": _slae_without_metadata,
-    "slae": _slae,
+MODELS: dict[str, Model] = {
+    "fastgan": _with("sle", metadata=False),
+    "slae-no-metadata": _with("slae", metadata=False),
+    "slae": _with("slae", metadata=True),
     "stylegan2": _stylegan2,
 }
 """The rows of table 1: name to a function of resolution and width (64 is full width)."""
+
+
+def all_models() -> dict[str, Model]:
+    """Return `MODELS`, and two more for every kind of link that they do not have."""
+    found = dict(MODELS)
+    for link in LINKS:
+        if link not in ("sle", *MODELS):
+            found[f"{link}-no-metadata"] = _with(link, metadata=False)
+            found[link] = _with(link, metadata=True)
+    return found
 
 
 @dataclass(frozen=True)
@@ -111,21 +120,20 @@ class PairedTime:
 
 
 def inputs(
-    config: AnyConfig, batch_size: int, device: torch.device | str
+    config: NetworkConfig, batch_size: int, device: torch.device | str
 ) -> tuple[torch.Tensor, ...]:
     """Return random inputs for the generator: noise, and metadata if it takes any."""
     noise = torch.randn(batch_size, config.noise_dim, device=device)
-    if isinstance(config, ModelConfig) and config.metadata:
-        return noise, torch.randn(batch_size, config.metadata_dim, device=device)
+    if config.metadata:
+        rows = torch.randn(batch_size, cast(ModelConfig, config).metadata_dim, device=device)
+        return noise, rows
     return (noise,)
 
 
 @functools.cache
-def count(config: AnyConfig) -> Counts:
+def count(config: NetworkConfig) -> Counts:
     """Count parameters and the multiplications of one generated image, without computing it."""
-    # On "meta" nothing is computed. With spectral norm that is slower than computing it.
-    place = "meta" if isinstance(config, StyleGAN2Config) else "cpu"
-    with torch.random.fork_rng(devices=[]), torch.device(place):
+    with torch.random.fork_rng(devices=[]):
         generator, discriminator = make_generator(config), make_discriminator(config)
     generator_parameters, discriminator_parameters = (
         sum(parameter.numel() for parameter in network.parameters())
@@ -141,12 +149,12 @@ def count(config: AnyConfig) -> Counts:
 
 
 def measure(
-    config: AnyConfig,
+    config: NetworkConfig,
     *,
     batch_size: int | None = None,
     rounds: int = 3,
     device: Device = "auto",
-    reconstruction: Distance = "lpips",
+    reconstruction: Reconstruction = "lpips",
 ) -> Measurement:
     """Measure time and memory in a new process, which nothing else has filled before.
 
@@ -162,84 +170,59 @@ def measure(
         UsageError: for a batch or a number of rounds that is too small.
         LabError: if it failed, for example because the memory is too small.
     """
-    answer = _in_a_process("measure", (config,), batch_size, rounds, device, reconstruction)
-    return Measurement(**answer)
+    how = {"batch_size": batch_size, "device": device, "reconstruction": reconstruction}
+    return Measurement(**_in_a_process("measure", config, rounds=rounds, **how))
 
 
 def paired_step_time(
-    model_a: AnyConfig,
-    model_b: AnyConfig,
+    model_a: NetworkConfig,
+    model_b: NetworkConfig,
     rounds: int = 10,
     *,
     batch_size: int | None = None,
     device: Device = "auto",
-    reconstruction: Distance = "lpips",
+    reconstruction: Reconstruction = "lpips",
 ) -> PairedTime:
     """Compare the training iterations of two models, taking turns: a b a b ...
 
     Whatever else the computer does, or how warm it is, meets both alike; the ratio of each round
-    is therefore much steadier than the times themselves.
-
-    Args:
-        model_a: what to compare with.
-        model_b: what to compare.
-        rounds: pairs of iterations, after one to warm up.
-        batch_size: as in `measure`.
-        device: as in `measure`.
-        reconstruction: as in `measure`.
-
-    Raises:
-        UsageError: as `measure`.
-        LabError: as `measure`.
+    is therefore much steadier than the times themselves. Arguments and errors are those of
+    `measure`, with pairs of iterations for ``rounds``.
     """
-    answer = _in_a_process("pair", (model_a, model_b), batch_size, rounds, device, reconstruction)
-    first, second = answer["seconds"]
+    how = {"batch_size": batch_size, "device": device, "reconstruction": reconstruction}
+    first, second = _in_a_process("pair", model_a, model_b, rounds=rounds, **how)["seconds"]
     ratios = tuple(b / a for a, b in zip(first, second, strict=True))
     medians = statistics.median(first), statistics.median(second)
     return PairedTime(statistics.median(ratios), ratios, medians)
 
 
-def _in_a_process(
-    task: str,
-    configs: tuple[AnyConfig, ...],
-    batch_size: int | None,
-    rounds: int,
-    device: Device,
-    reconstruction: Distance,
-) -> dict[str, Any]:
+def _in_a_process(task: str, *configs: NetworkConfig, rounds: int, **how: Any) -> dict[str, Any]:
     """Let `workload` do a task; a process of its own also keeps Accelerate's choice."""
-    if batch_size is None:
-        batch_size = 8 if device == "auto" and torch.accelerator.is_available() else 2
-    if batch_size < 2:
-        raise UsageError(f"batch_size is {batch_size}; batch norm needs 2 or more images.")
+    if how["batch_size"] is None:
+        how["batch_size"] = 8 if how["device"] == "auto" and torch.accelerator.is_available() else 2
+    if how["batch_size"] < 2:
+        raise UsageError(f"batch_size is {how['batch_size']}; batch norm needs 2 or more images.")
     if rounds < 1:
         raise UsageError(f"rounds is {rounds}; it has to be 1 or more.")
-    job = {
-        "task": task,
-        "models": [model_to_dict(config) for config in configs],
-        "batch_size": batch_size,
-        "rounds": rounds,
-        "device": device,
-        "reconstruction": reconstruction,
-    }
+    models = [model_to_dict(config) for config in configs]
     child = subprocess.run(
         # Not multiprocessing: that would run the caller's script a second time.
         [sys.executable, "-c", "from slae_lib.evaluation import workload; workload.main()"],
-        input=json.dumps(job),
+        input=json.dumps({"task": task, "models": models, "rounds": rounds, **how}),
         capture_output=True,
         text=True,
         check=False,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         encoding="utf-8",
     )
-    if child.returncode != 0:
-        reason = f"the process ended with {child.returncode}"
-        if child.returncode < 0:  # what it said before has nothing to do with it
-            reason = f"the process was killed by signal {-child.returncode}"
-        elif child.stderr.strip():
-            reason = child.stderr.strip().splitlines()[-1]
-        raise LabError(
-            f"Time and memory at {configs[-1].resolution} px could not be measured ({reason}); "
-            "try a smaller batch or resolution."
-        )
-    return json.loads(child.stdout.splitlines()[-1])
+    if child.returncode == 0:
+        return json.loads(child.stdout.splitlines()[-1])
+    reason = f"the process ended with {child.returncode}"
+    if child.returncode < 0:  # what it said before has nothing to do with it
+        reason = f"the process was killed by signal {-child.returncode}"
+    elif child.stderr.strip():
+        reason = child.stderr.strip().splitlines()[-1]
+    raise LabError(
+        f"Time and memory at {configs[-1].resolution} px could not be measured ({reason}); "
+        "try a smaller batch or resolution."
+    )

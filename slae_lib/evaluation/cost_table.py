@@ -1,97 +1,59 @@
-"""Table 1 of the paper, from the numbers of `slae_lib.evaluation.cost`."""
+"""Table 1 of the paper in plain text, from the numbers of `slae_lib.evaluation.cost`."""
 
-import dataclasses
 import itertools
 import statistics
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
-from slae_lib.evaluation.cost import Counts, Measurement, PairedTime
-from slae_lib.training.families import AnyConfig
 
+def format_table(rows: Sequence[dict[str, Any]]) -> str:
+    """Return a table of counts and, where they were measured, of times and peaks of memory.
 
-@dataclass(frozen=True)
-class Row:
-    """One row of table 1."""
-
-    model: str
-    config: AnyConfig
-    counts: Counts
-    measurement: Measurement | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all of it as a dictionary that JSON can hold."""
-        return {
-            "model": self.model,
-            "resolution": self.config.resolution,
-            **dataclasses.asdict(self.counts),
-            **(dataclasses.asdict(self.measurement) if self.measurement else {}),
-            "config": self.config.to_dict(),
-        }
-
-
-@dataclass(frozen=True)
-class Pair:
-    """The iterations of two models, compared in turn.
-
-    Attributes:
-        baseline: name of the model to compare with.
-        model: name of the model that is compared.
-        resolution: of both.
-        times: what was measured.
+    Args:
+        rows: as ``slae cost --json`` writes them.
     """
-
-    baseline: str
-    model: str
-    resolution: int
-    times: PairedTime
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all of it as a dictionary that JSON can hold."""
-        return dataclasses.asdict(self)
-
-
-def format_table(rows: list[Row]) -> str:
-    """Return the rows as a table in plain text."""
     lines = [["model", "px", "G params", "D params", "MACs/image"]]
-    timed = any(row.measurement for row in rows)
-    if timed:
+    if any("rounds" in row for row in rows):
         lines[0] += ["s/iteration", "s/image", "training", "sampling"]
     for row in rows:
-        counts, measured = row.counts, row.measurement
         cells = [
-            row.model,
-            str(row.config.resolution),
-            f"{counts.generator_parameters / 1e6:.2f} M",
-            f"{counts.discriminator_parameters / 1e6:.2f} M",
-            f"{counts.macs / 1e9:.2f} G",
+            row["model"],
+            str(row["resolution"]),
+            f"{row['generator_parameters'] / 1e6:.2f} M",
+            f"{row['discriminator_parameters'] / 1e6:.2f} M",
+            f"{row['macs'] / 1e9:.2f} G",
         ]
-        if measured is not None:
+        if "rounds" in row:
             cells += [
-                f"{measured.iteration_seconds:.3f}",
-                f"{measured.image_seconds:.4f}",
-                _gibibytes(measured.training_bytes),
-                _gibibytes(measured.sampling_bytes),
+                f"{row['iteration_seconds']:.3f}",
+                f"{row['image_seconds']:.4f}",
+                _gibibytes(row["training_bytes"]),
+                _gibibytes(row["sampling_bytes"]),
             ]
         lines.append(cells)
     return _aligned(lines)
 
 
-def format_pairs(pairs: list[Pair]) -> str:
-    """Return the comparisons as a table in plain text: median and middle half of the ratios."""
+def format_pairs(pairs: Sequence[dict[str, Any]]) -> str:
+    """Return a table of comparisons: median and middle half of the ratios.
+
+    Args:
+        pairs: as ``slae cost --pairs --json`` writes them.
+    """
     lines = [["iteration of", "px", "s", "against", "s", "ratio", "middle half"]]
     for pair in pairs:
-        ratios = pair.times.ratios
-        quartiles = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else [ratios[0]] * 3
+        times = pair["times"]
+        ratios = times["ratios"]
+        low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else [*ratios] * 3
         lines.append(
             [
-                pair.model,
-                str(pair.resolution),
-                f"{pair.times.seconds[1]:.3f}",
-                pair.baseline,
-                f"{pair.times.seconds[0]:.3f}",
-                f"{pair.times.ratio:.3f}",
-                f"{quartiles[0]:.3f} to {quartiles[2]:.3f}",
+                pair["model"],
+                str(pair["resolution"]),
+                f"{times['seconds'][1]:.3f}",
+                pair["baseline"],
+                f"{times['seconds'][0]:.3f}",
+                f"{times['ratio']:.3f}",
+                f"{low:.3f} to {high:.3f}",
             ]
         )
     return _aligned(lines)

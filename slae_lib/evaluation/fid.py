@@ -20,11 +20,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from slae_lib.evaluation.feature_cache import cached_features
+from slae_lib.evaluation.features import FeatureNetwork
 from slae_lib.evaluation.frechet import frechet_distance, frechet_interval
 from slae_lib.evaluation.intervals import Interval
 from slae_lib.evaluation.kid import KidResult, kernel_distance
-from slae_lib.evaluation.sources import Images, StoredImages, extract_features
 from slae_lib.support.errors import UsageError
 from slae_lib.support.pretrained import checksum, fid_inception
 
@@ -32,7 +31,7 @@ FEW = 2048
 """With fewer images than features the bias of FID is large."""
 
 
-class InceptionFeatures:
+class InceptionFeatures(FeatureNetwork):
     """The features of FID: 2048 numbers for each image.
 
     Args:
@@ -48,11 +47,7 @@ class InceptionFeatures:
         self, device: torch.device | str = "cpu", batch_size: int = 32, progress: bool = True
     ) -> None:
         network = fid_inception()
-        self.weights = checksum(network)
-        self.network = network.to(device)
-        self.device = torch.device(device)
-        self.batch_size = batch_size
-        self.progress = progress
+        super().__init__(network, checksum(network), "features", "", device, batch_size, progress)
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
@@ -61,15 +56,6 @@ class InceptionFeatures:
         # TF32 on recent NVIDIA GPUs would change the third digit of the features.
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             return self.network(unit)[0].flatten(1)
-
-    def of(self, images: Images) -> Tensor:
-        """Return the features (N, 2048) float32 of ``images``, which are read batch by batch."""
-        text = f"features of {images.name}"
-        return extract_features(images, self, self.batch_size, text, self.progress)
-
-    def of_stored(self, images: StoredImages) -> Tensor:
-        """Return the features as `of`, kept in the lab's cache for the next time."""
-        return cached_features(images, self.weights, lambda: self.of(images))
 
 
 @dataclass(frozen=True)

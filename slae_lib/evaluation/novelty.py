@@ -22,11 +22,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from slae_lib.evaluation.feature_cache import cached_features
-from slae_lib.evaluation.sources import Images, StoredImages, extract_features
+from slae_lib.evaluation.features import FeatureNetwork, in_batches
+from slae_lib.evaluation.sources import Images, StoredImages
 from slae_lib.metadata import MetadataExtractor
 from slae_lib.support.errors import UsageError
-from slae_lib.support.images import to_float
+from slae_lib.support.images import resized, to_float
 
 PIXEL_SIDE = 64
 """Images are compared pixel by pixel at this size at most."""
@@ -99,7 +99,7 @@ class Novelty:
         return float(((pixels < COPY_RATIO) | (features < COPY_RATIO)).float().mean())
 
 
-class VggFeatures:
+class VggFeatures(FeatureNetwork):
     """Channel means of relu5_3 of VGG-16, which know what is in an image and not where.
 
     Args:
@@ -121,28 +121,18 @@ class VggFeatures:
         batch_size: int = 8,
         progress: bool = True,
     ) -> None:
-        extractor = MetadataExtractor()
-        self.weights = extractor.weights
-        self.extractor = extractor.to(device).to(memory_format=torch.channels_last)
+        network = MetadataExtractor()
+        kind = f"relu5_3-{side}"
+        super().__init__(
+            network, network.weights, "VGG-16 features", kind, device, batch_size, progress
+        )
+        self.network.to(memory_format=torch.channels_last)
         self.side = side
-        self.device = torch.device(device)
-        self.batch_size = batch_size
-        self.progress = progress
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
         """Return the features (B, 512) of images (B, 3, H, W) uint8."""
-        return self.extractor(_resized(to_float(images.to(self.device)), self.side))
-
-    def of(self, images: Images) -> Tensor:
-        """Return the features (N, 512) float32 of ``images``, which are read batch by batch."""
-        text = f"VGG-16 features of {images.name}"
-        return extract_features(images, self, self.batch_size, text, self.progress)
-
-    def of_stored(self, images: StoredImages) -> Tensor:
-        """Return the features as `of`, kept in the lab's cache for the next time."""
-        kind = f"relu5_3-{self.side}"
-        return cached_features(images, self.weights, lambda: self.of(images), kind)
+        return self.network(resized(to_float(images.to(self.device)), self.side))
 
 
 def measure_novelty(samples: Images, training: StoredImages, network: VggFeatures) -> Novelty:
@@ -242,14 +232,8 @@ def _small_pixels(images: Images) -> Tensor:
     """Return all images at `PIXEL_SIDE` at most: (N, 3, r, r) in [0, 1]."""
 
     def reduce(batch: Tensor) -> Tensor:
-        return _resized(batch.float() / 255, min(PIXEL_SIDE, batch.shape[-1])).flatten(1)
+        return resized(batch.float() / 255, min(PIXEL_SIDE, batch.shape[-1])).flatten(1)
 
-    rows = extract_features(images, reduce, 64, f"pixels of {images.name}", progress=False)
+    rows = in_batches(images, reduce, 64)
     side = min(PIXEL_SIDE, images.resolution or PIXEL_SIDE)
     return rows.unflatten(1, (3, side, side))
-
-
-def _resized(images: Tensor, side: int) -> Tensor:
-    if images.shape[-2:] == (side, side):
-        return images
-    return F.interpolate(images, size=(side, side), mode="bilinear", antialias=True)

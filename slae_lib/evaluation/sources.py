@@ -3,7 +3,7 @@
 All of them give images by their numbers, so that no measurement has to hold all at once.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -11,12 +11,10 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from tqdm.auto import tqdm
 
-from slae_lib.datasets import ImageSet, load_images
+from slae_lib.datasets import load_images
 from slae_lib.datasets.pictures import from_sixteen_bits
 from slae_lib.support.errors import LabError, UsageError
-from slae_lib.training.run import RunInfo
 
 
 class Images(Protocol):
@@ -98,72 +96,3 @@ class FolderImages:
                 f"{path} cannot be read at its own size ({error}); mend it, or give --resolution."
             ) from error
         return pixels.permute(2, 0, 1).contiguous()
-
-
-def training_images(file: Path, resolution: int, data: str | None = None) -> ImageSet:
-    """Return the images that a generator was trained on.
-
-    Args:
-        file: the generator; the run.json beside it says which data it was.
-        resolution: side length.
-        data: name or folder, in place of what run.json says.
-
-    Raises:
-        LabError: if neither says it, or the data has changed since.
-    """
-    if data is not None:
-        return load_images(data, resolution)
-    if not (file.parent / "run.json").is_file():
-        raise LabError(
-            f"There is no run.json beside {file} that would name its training images; name them "
-            "with --data."
-        )
-    info = RunInfo.load(file.parent)
-    try:
-        images = load_images(info.data, resolution)
-    except LabError as problem:  # an export may have come from a computer that had the pictures
-        raise LabError(
-            f"{str(problem).rstrip('.')}; or name the training pictures of {file.parent} with "
-            "--data."
-        ) from problem
-    if images.fingerprint != info.data_fingerprint:
-        raise LabError(
-            f"{info.data} no longer holds the pictures that {file.parent} was trained on; bring "
-            "them back, or name others with --data."
-        )
-    return images
-
-
-def batches(
-    images: Images, batch_size: int, text: str, progress: bool = True
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield numbers (B,) and images (B, 3, H, W) uint8, behind a progress bar called ``text``."""
-    if images.resolution is None:
-        batch_size = 1  # images of different sizes make no batch
-    with tqdm(desc=text, total=len(images), unit="image", disable=not progress) as bar:
-        for indices in torch.arange(len(images)).split(batch_size):
-            yield indices, images.batch(indices)
-            bar.update(len(indices))
-
-
-@torch.no_grad()
-def extract_features(
-    images: Images,
-    network: Callable[[Tensor], Tensor],
-    batch_size: int,
-    text: str,
-    progress: bool = True,
-) -> Tensor:
-    """Return ``network`` of all images, batch by batch: (N, d) float32 on the CPU.
-
-    Args:
-        images: what to measure.
-        network: uint8 (B, 3, H, W) on the CPU to features (B, d).
-        batch_size: images at a time; changes the memory needed, and the result only by rounding.
-        text: name of the progress bar.
-        progress: show it.
-    """
-    rows = [
-        network(batch).float().cpu() for _, batch in batches(images, batch_size, text, progress)
-    ]
-    return torch.cat(rows)

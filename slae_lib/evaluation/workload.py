@@ -13,19 +13,14 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import nn
 
-from slae_lib.baselines.stylegan2_config import StyleGAN2Config, StyleGAN2TrainConfig
-from slae_lib.baselines.stylegan2_step import StyleGAN2Step
 from slae_lib.blocks import fold_spectral_norm
-from slae_lib.config import ModelConfig
+from slae_lib.config import NetworkConfig
 from slae_lib.evaluation.cost import Device, Measurement, inputs
-from slae_lib.losses import l1_distance
 from slae_lib.support.pretrained import PerceptualDistance
-from slae_lib.training.config import TrainConfig
-from slae_lib.training.families import AnyConfig, make_generator, model_from_dict
+from slae_lib.training.families import family_of, make_generator, model_from_dict
 from slae_lib.training.state import TrainingState
-from slae_lib.training.step import Distance, TrainingStep
 
 
 class TrainingWork:
@@ -35,67 +30,42 @@ class TrainingWork:
         config: the networks.
         batch_size: images in an iteration.
         device: the accelerator if there is one, or the CPU.
-        reconstruction: the distance of FastGAN's and SLAE's decoders; without effect on StyleGAN2.
+        reconstruction: the distance of decoders, if the model has any.
     """
 
     def __init__(
-        self, config: AnyConfig, batch_size: int, device: Device, reconstruction: str
+        self, config: NetworkConfig, batch_size: int, device: Device, reconstruction: str
     ) -> None:
         accelerator = Accelerator(cpu=device == "cpu")
         self.device = accelerator.device
-        size = config.resolution
+        family, size = family_of(config), config.resolution
+        train: Any = family.train(batch_size=batch_size, samples=2, augment="color,translation")
+        decodes = hasattr(train, "reconstruction")
+        if decodes:  # LPIPS would ask for its weights; it is put in below, with random ones
+            known = "none" if reconstruction == "none" else "l1"
+            train = dataclasses.replace(train, reconstruction=known)
+        self.state = TrainingState(config, train, None)
+        self.state.average.to(self.device)
+        self.step = family.load("step")(self.state, train, accelerator)
+        if decodes and reconstruction == "lpips":
+            self.step.distance = untrained_lpips().to(self.device)
         self.real = torch.rand(batch_size, 3, size, size, device=self.device) * 2 - 1
-        self.step: Callable[[bool], object]
-        if isinstance(config, StyleGAN2Config):
-            self.lazy_interval: int | None = StyleGAN2TrainConfig().r1_interval
-            self.step = _stylegan2_step(config, accelerator, self.real)
-        else:
-            self.lazy_interval = None
-            self.step = _slae_step(config, accelerator, self.real, reconstruction)
+        self.metadata = (*inputs(config, batch_size, self.device)[1:], None)[0]
 
     def seconds(self) -> float:
         """Do one iteration and return its time in seconds.
 
         Where a penalty is due only now and then, a second iteration pays for its share.
         """
-        plain = timed(lambda: self.step(False), self.device)
-        if self.lazy_interval is None:
-            return plain
-        lazy = timed(lambda: self.step(True), self.device)
-        return plain + (lazy - plain) / self.lazy_interval
+        period = self.step.period
+        if period == 1:
+            return self._timed(0)
+        plain = self._timed(1)
+        return plain + (self._timed(0) - plain) / period  # due in the first of them
 
-
-def _slae_step(
-    config: ModelConfig, accelerator: Accelerator, real: Tensor, reconstruction: str
-) -> Callable[[bool], object]:
-    train = TrainConfig(batch_size=len(real), samples=2)
-    state = TrainingState(config, train, None)
-    state.average.to(accelerator.device)
-    distance: Distance | None = None
-    if reconstruction == "lpips":
-        distance = untrained_lpips().to(accelerator.device)
-    elif reconstruction == "l1":
-        distance = l1_distance
-    step = TrainingStep(state, train, accelerator, distance)
-    metadata = None
-    if config.metadata:
-        metadata = torch.randn(len(real), config.metadata_dim, device=real.device)
-    return lambda _: step(real, metadata)
-
-
-def _stylegan2_step(
-    config: StyleGAN2Config, accelerator: Accelerator, real: Tensor
-) -> Callable[[bool], object]:
-    train = StyleGAN2TrainConfig(batch_size=len(real), samples=2, augment="color,translation")
-    state = TrainingState(config, train, None)
-    state.average.to(accelerator.device)
-    step = StyleGAN2Step(state, train, accelerator)
-
-    def iterate(lazy: bool) -> None:
-        state.iteration = 0 if lazy else 1  # R1 is due in the first of every 16 iterations
-        step(real)
-
-    return iterate
+    def _timed(self, iteration: int) -> float:
+        self.state.iteration = iteration
+        return timed(lambda: self.step(self.real, self.metadata), self.device)
 
 
 def untrained_lpips() -> PerceptualDistance:
@@ -150,26 +120,21 @@ def peak_memory(device: torch.device) -> int | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
 
 
-def measure(
-    config: AnyConfig, batch_size: int, rounds: int, device: Device, reconstruction: str
-) -> Measurement:
+def measure(config: NetworkConfig, *, rounds: int, **how: Any) -> Measurement:
     """Measure sampling, then training, in this process."""
-    place = Accelerator(cpu=device == "cpu").device
+    place = Accelerator(cpu=how["device"] == "cpu").device
     images = _sampling_seconds(config, rounds, place)
     sampling_bytes = peak_memory(place)
     if place.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(place)
-    work = TrainingWork(config, batch_size, device, reconstruction)
+    work = TrainingWork(config, **how)
     work.seconds()  # to warm up
     iterations = [work.seconds() for _ in range(rounds)]
-    if place.type == "cpu":
-        name = f"cpu, {torch.get_num_threads()} threads"
-    else:
-        name = torch.cuda.get_device_name(place) if place.type == "cuda" else place.type
+    name = torch.cuda.get_device_name(place) if place.type == "cuda" else place.type
     return Measurement(
-        device=name,
-        batch_size=batch_size,
+        device=f"cpu, {torch.get_num_threads()} threads" if place.type == "cpu" else name,
+        batch_size=how["batch_size"],
         rounds=rounds,
         iteration_seconds=statistics.median(iterations),
         image_seconds=statistics.median(images),
@@ -179,7 +144,7 @@ def measure(
 
 
 @torch.no_grad()
-def _sampling_seconds(config: AnyConfig, rounds: int, device: torch.device) -> list[float]:
+def _sampling_seconds(config: NetworkConfig, rounds: int, device: torch.device) -> list[float]:
     generator = fold_spectral_norm(make_generator(config)).eval().to(device)
     batch = inputs(config, 1, device)
     generator(*batch)  # to warm up
@@ -187,27 +152,22 @@ def _sampling_seconds(config: AnyConfig, rounds: int, device: torch.device) -> l
 
 
 def pair(
-    configs: tuple[AnyConfig, AnyConfig],
-    batch_size: int,
-    rounds: int,
-    device: Device,
-    distance: str,
-) -> tuple[list[float], list[float]]:
+    first: NetworkConfig, second: NetworkConfig, *, rounds: int, **how: Any
+) -> list[list[float]]:
     """Return the seconds of training iterations of two models, done in turn."""
-    first, second = (TrainingWork(config, batch_size, device, distance) for config in configs)
-    for work in (first, second):
+    works = [TrainingWork(config, **how) for config in (first, second)]
+    for work in works:
         work.seconds()  # to warm up
-    pairs = [(first.seconds(), second.seconds()) for _ in range(rounds)]
-    return [a for a, _ in pairs], [b for _, b in pairs]
+    pairs = [[work.seconds() for work in works] for _ in range(rounds)]
+    return [list(seconds) for seconds in zip(*pairs, strict=True)]
 
 
 def main() -> None:
     """Do the job on standard input and print the answer, both JSON, for `cost`."""
     job = json.load(sys.stdin)
-    configs = [model_from_dict(model) for model in job["models"]]
-    terms = job["batch_size"], job["rounds"], job["device"], job["reconstruction"]
-    if job["task"] == "pair":
-        answer: dict[str, Any] = {"seconds": pair((configs[0], configs[1]), *terms)}
+    task, configs = job.pop("task"), map(model_from_dict, job.pop("models"))
+    if task == "pair":
+        answer: dict[str, Any] = {"seconds": pair(*configs, **job)}
     else:
-        answer = dataclasses.asdict(measure(configs[0], *terms))
+        answer = dataclasses.asdict(measure(*configs, **job))
     print(json.dumps(answer))

@@ -1,18 +1,12 @@
 """The attention explorer: move noise, metadata and a link's attention, and see what comes out."""
 
 import dataclasses
-import io
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
-
 from slae_lib.explorer.attention_controls import AttentionControls
 from slae_lib.explorer.base import Explorer, Still
-from slae_lib.explorer.code import view_code
-from slae_lib.explorer.controls import find_ipywidgets, why_no_controls
-from slae_lib.explorer.pictures import TrainingPictures, figure_png
+from slae_lib.explorer.pictures import TrainingPictures
 from slae_lib.explorer.scene import Scene, View, first_view, fitting, make_scene
 from slae_lib.explorer.source import Source
 from slae_lib.explorer.words import changed, view_alt, view_facts
@@ -36,7 +30,7 @@ class AttentionExplorer(Explorer):
         view: what is shown now, as settings; None before a run was opened.
         scene: what is shown now, as tensors.
         source: the run that is open.
-        controls: the controls by their names, such as ``controls.seed``; None without ipywidgets.
+        controls: the controls by their names, such as ``controls.seed``.
     """
 
     def __init__(self, run: str | Path) -> None:
@@ -44,16 +38,15 @@ class AttentionExplorer(Explorer):
         self.view: View | None = None
         self.scene: Scene | None = None
         self.source: Source | None = None
-        self.controls: AttentionControls | None = None
+        self._first: View | None = None  # of this run
         self._pictures = TrainingPictures(None, None)
         self._asked = ""
         self._saved: set[Path] = set()
-        self._wanted = str(run)
-        if find_ipywidgets() is not None:
-            self.controls = AttentionControls(
-                str(run), self.updates.request, self._save, self._show_code, self._show_pictures
-            )
-            self.widget = self.controls.page(self._outputs())
+        self.controls = AttentionControls(str(run), self.updates.request)
+        self.controls.save.on_click(self._save)
+        self.controls.code_wanted.observe(self._show_code, "value")
+        self.controls.all_pictures.observe(self._show_pictures, "value")
+        self.widget = self.controls.page(self.outputs)
         self.updates.now()
 
     def static(self, **changes: Any) -> Still:
@@ -65,30 +58,26 @@ class AttentionExplorer(Explorer):
         Raises:
             LabError: if there is nothing to show, or a change cannot be had.
         """
-        self.updates.settle()
-        if self.source is None or self.view is None:
-            raise LabError(self.message)
+        view, source = self._opened()
         try:
-            view = dataclasses.replace(self.view, **changes)
+            view = dataclasses.replace(view, **changes)
         except TypeError:
             known = ", ".join(field.name for field in dataclasses.fields(View))
             raise UsageError(
                 f"A view has no setting {' or '.join(changes)}; its settings are {known}."
             ) from None
-        view = fitting(view, self.source)
-        return self._still(view, make_scene(view, self.source), self.source)
+        view = fitting(view, source)
+        return self._still(view, make_scene(view, source), source)
 
     @property
     def code(self) -> str:
-        """A Python program that makes the view that is shown now.
+        """The line of Python that makes the view that is shown now, below its import.
 
         Raises:
             LabError: if there is nothing to show.
         """
-        self.updates.settle()
-        if self.source is None or self.view is None:
-            raise LabError(self.message)
-        return view_code(self.view, self.source)
+        view, source = self._opened()
+        return self._code(view, source)
 
     def save(self, file: str | Path) -> Path:
         """Write the picture as PNG, with its alternative text inside.
@@ -105,54 +94,52 @@ class AttentionExplorer(Explorer):
             path = path.with_name(f"{path.name}.png")
         if path.exists() and path.resolve() not in self._saved:
             raise UsageError(f"{path} exists already; give the picture another name.")
-        words = PngInfo()
-        words.add_itxt("Description", self.still.alt)
-        if self.still.attribution:
-            words.add_itxt("Copyright", self.still.attribution)
-        picture = Image.open(io.BytesIO(figure_png(self.still.figure, SAVED_DPI)))
+        words = {"Description": self.still.alt, "Copyright": self.still.attribution}
         with atomic_write(path) as temporary:
-            picture.save(temporary, format="PNG", pnginfo=words)
+            self.still.figure.savefig(temporary, format="png", dpi=SAVED_DPI, metadata=words)
         self._saved.add(path.resolve())
         return path
 
+    def _opened(self) -> tuple[View, Source]:
+        """Return what is shown, drawn to the newest wish, or raise why nothing is."""
+        self.updates.settle()
+        if self.view is None or self.source is None:
+            raise LabError(self.message)
+        return self.view, self.source
+
     def _update(self) -> None:
         controls = self.controls
-        wanted = self._wanted if controls is None else controls.run.value.strip()
-        view = self.view
+        wanted = controls.run.value.strip()
         if wanted != self._asked:
             self._asked = wanted  # asked once, whether or not it can be had
-            view = self._open(wanted)
-        asked = None if controls is None or self.source is None else controls.view()
-        if asked is not None and self.source is not None:
-            view = fitting(asked, self.source)
-        if self.source is None or view is None:
+            self._open(wanted)
+        source = self.source
+        if source is None:
             return
-        scene = make_scene(view, self.source)
+        asked = controls.view()
+        view = fitting(asked, source)
+        scene = make_scene(view, source)
         self.view, self.scene = view, scene
-        if controls is not None:
-            with self.updates.paused():
-                controls.fit(self.source, view, asked)
-                controls.show_painting(view, scene, asked)
-                controls.show_thumbnails(self._pictures, view)
-            self._show_code()
-        self._show(self._still(view, scene, self.source))
-        self._say(self.source.trouble)
+        with self.updates.paused():
+            controls.fit(source, view, asked)
+            controls.show_painting(view, scene, asked)
+            controls.show_thumbnails(self._pictures, view)
+        self._show_code()
+        self._show(self._still(view, scene, source))
+        self._say(source.trouble)
 
-    def _open(self, path: str) -> View:
-        """Look into another run and return the view to begin with; the old one stays if not."""
+    def _open(self, path: str) -> None:
+        """Look into another run; the old one stays if that fails."""
         source = Source(path)
-        view = first_view(source)
+        view = self._first = first_view(source)
         if self.view is not None:  # keep what the new run has too
             kept = ("seed", "second_seed", "mix", "colors", "overlay")
-            changes = {name: getattr(self.view, name) for name in kept}
-            view = dataclasses.replace(view, **changes)
+            view = dataclasses.replace(view, **{name: getattr(self.view, name) for name in kept})
         self.source = source
         self._pictures = TrainingPictures(source.bank, source.data)
-        if self.controls is not None:
-            with self.updates.paused():
-                self.controls.offer(source, view)
-            self._show_pictures()
-        return view
+        with self.updates.paused():
+            self.controls.offer(source, view)
+        self._show_pictures()
 
     def _still(self, view: View, scene: Scene, source: Source) -> Still:
         metadata = source.generator(view.checkpoint).config.metadata
@@ -167,16 +154,10 @@ class AttentionExplorer(Explorer):
             plain_image=scene.plain_image if is_changed else None,
             plain_gates=scene.plain_gates if is_changed else None,
         )
-        return Still(
-            figure,
-            view_facts(view, scene, metadata=metadata),
-            view_alt(view, scene, metadata=metadata),
-            why_no_controls(),
-            self._pictures.attribution,
-        )
+        facts = view_facts(view, scene, metadata=metadata)
+        return Still(figure, facts, view_alt(view, scene, facts), self._pictures.attribution)
 
     def _save(self, _: Any = None) -> None:
-        assert self.controls is not None
         controls = self.controls
         controls.saved.value = ""
 
@@ -189,13 +170,22 @@ class AttentionExplorer(Explorer):
         self.updates.guarded(work)
 
     def _show_code(self, _: Any = None) -> None:
-        assert self.controls is not None
-        wanted = self.controls.code_wanted.value and self.view is not None
-        if wanted and self.source is not None and self.view is not None:
-            self.controls.code.value = view_code(self.view, self.source)
-        self.controls.code.layout.display = None if wanted else "none"
+        wanted = self.controls.code_wanted.value
+        if wanted and self.view is not None and self.source is not None:
+            self.controls.code.value = self._code(self.view, self.source)
+            self.controls.code.layout.display = None
+        else:
+            self.controls.code.layout.display = "none"
+
+    def _code(self, view: View, source: Source) -> str:
+        first = vars(self._first)
+        differing = [
+            f"{name}={value!r}" for name, value in vars(view).items() if value != first[name]
+        ]
+        return (
+            "from slae_lib.explorer import AttentionExplorer\n\n"
+            f"AttentionExplorer({str(source.path)!r}).static({', '.join(differing)})\n"
+        )
 
     def _show_pictures(self, _: Any = None) -> None:
-        assert self.controls is not None
-        controls = self.controls
-        self.updates.guarded(lambda: controls.show_gallery(self._pictures))
+        self.updates.guarded(lambda: self.controls.show_gallery(self._pictures))

@@ -1,18 +1,24 @@
 """The controls of the attention explorer, and how they stand on the page."""
 
+import html
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, get_args
 
-from slae_lib.explorer.controls import column, control, find_ipywidgets, row
+import ipywidgets as widgets
+
+from slae_lib.explorer.controls import column, control, row
 from slae_lib.explorer.paint import HIGH, OWN, SHAPES, PaintGrid, shape
 from slae_lib.explorer.pictures import TrainingPictures, thumbnail_html
 from slae_lib.explorer.scene import (
+    MOST_SEED,
     PAINTED_SIDE,
     Attention,
     Painting,
     Scene,
     View,
     painting_of,
+    side_of,
 )
 from slae_lib.explorer.source import Source
 from slae_lib.explorer.words import link_label, picture_label
@@ -27,8 +33,9 @@ ATTENTION = {
 }
 assert set(ATTENTION.values()) == set(get_args(Attention))
 NO_PICTURE = "no picture (zeros)"
-MOST_SEED = 2**31 - 1
 MOST_SHOWN = 200  # pictures in the list of all
+# Each has a control of its own; the painting has many.
+_SETTINGS = [field.name for field in fields(View) if field.name != "painting"]
 
 
 class AttentionControls:
@@ -37,88 +44,70 @@ class AttentionControls:
     Args:
         path: of the run, to stand in the first field.
         changed: called when a control that changes the view has moved.
-        save: called by the button.
-        show_code: called when the box for the code is checked.
-        show_pictures: called when the box for all pictures is checked.
     """
 
-    def __init__(
-        self,
-        path: str,
-        changed: Callable[[Any], None],
-        save: Callable[[Any], None],
-        show_code: Callable[[Any], None],
-        show_pictures: Callable[[Any], None],
-    ) -> None:
+    def __init__(self, path: str, changed: Callable[[Any], None]) -> None:
         share = {"min": 0.0, "max": 1.0, "step": 0.1}
         seed = {"min": 0, "max": MOST_SEED}
         self.run = control(
-            "Text", "Run", "Folder of a run, or a generator file", value=path,
+            widgets.Text, "Run", "Folder of a run, or a generator file", value=path,
             continuous_update=False,
         )  # fmt: skip
         self.checkpoint = control(
-            "Dropdown", "Checkpoint", "The finished generator, or one from the training"
+            widgets.Dropdown, "Checkpoint", "The finished generator, or one from the training"
         )
-        self.seed = control("BoundedIntText", "Seed", "Of the noise", value=0, **seed)
+        self.seed = control(widgets.BoundedIntText, "Seed", "Of the noise", value=0, **seed)
         self.second_seed = control(
-            "BoundedIntText", "Second seed", "Of the noise that is mixed in", value=1, **seed
+            widgets.BoundedIntText, "Second seed", "Of the noise that is mixed in", value=1, **seed
         )
         self.mix = control(
-            "BoundedFloatText", "Mix of seeds", "0: the first noise, 1: the second", **share
+            widgets.BoundedFloatText, "Mix of seeds", "0: the first noise, 1: the second", **share
         )
         self.picture = control(
-            "Dropdown", "Metadata of", "The training picture that gives the metadata"
+            widgets.Dropdown, "Metadata of", "The training picture that gives the metadata"
         )
         self.second_picture = control(
-            "Dropdown", "Second picture", "The picture whose metadata is mixed in"
+            widgets.Dropdown, "Second picture", "The picture whose metadata is mixed in"
         )
         self.picture_mix = control(
-            "BoundedFloatText", "Mix of pictures", "0: the first picture, 1: the second", **share
+            widgets.BoundedFloatText,
+            "Mix of pictures",
+            "0: the first picture, 1: the second",
+            **share,
         )
         self.all_pictures = control(
-            "Checkbox", "List all pictures", "Small pictures with their names", indent=False
+            widgets.Checkbox, "List all pictures", "Small pictures with their names", indent=False
         )
-        self.link = control("Dropdown", "Link", "Which skip link to look at")
+        self.link = control(widgets.Dropdown, "Link", "Which skip link to look at")
         self.attention = control(
-            "Dropdown", "Attention", "What the link gets in place of its own map",
+            widgets.Dropdown, "Attention", "What the link gets in place of its own map",
             options=list(ATTENTION.items()),
         )  # fmt: skip
-        self.colors = control("Dropdown", "Colours", "Of the attention map", options=COLORS)
+        self.colors = control(widgets.Dropdown, "Colours", "Of the attention map", options=COLORS)
         self.overlay = control(
-            "BoundedFloatText", "Overlay", "Strength of the map over the image: 0 to 1",
+            widgets.BoundedFloatText, "Overlay", "Strength of the map over the image: 0 to 1",
             **share | {"value": 0.6},
         )  # fmt: skip
         self.file = control(
-            "Text", "File", "Where to save the picture, as PNG", value="attention.png",
+            widgets.Text, "File", "Where to save the picture, as PNG", value="attention.png",
             continuous_update=False,
         )  # fmt: skip
-        self.save = control("Button", "Save picture", "Write the picture into the file")
+        self.save = control(widgets.Button, "Save picture", "Write the picture into the file")
         self.code_wanted = control(
-            "Checkbox", "Show the code that makes this view", "To copy it", indent=False
+            widgets.Checkbox, "Show the code that makes this view", "To copy it", indent=False
         )
         self.code = control(
-            "Textarea", "Code", "A program that makes this view; select all, copy",
-            rows=16, layout={"width": "100%", "display": "none"},
+            widgets.Textarea, "Code", "The line that makes this view; select all, copy",
+            rows=4, layout={"width": "100%", "display": "none"},
         )  # fmt: skip
         self.paint = PaintGrid(changed)
-        self.moving = (
-            *(self.run, self.checkpoint, self.seed, self.second_seed, self.mix, self.picture),
-            *(self.second_picture, self.picture_mix, self.link, self.attention, self.colors),
-            self.overlay,
-        )
+        self.moving = [self.run, *(getattr(self, name) for name in _SETTINGS)]
         for part in self.moving:
             part.observe(changed, "value")
-        self.save.on_click(save)
-        self.code_wanted.observe(show_code, "value")
-        self.all_pictures.observe(show_pictures, "value")
-        widgets = find_ipywidgets()
-        assert widgets is not None
         self.thumbnails, self.gallery, self.saved = (widgets.HTML() for _ in range(3))
 
     def page(self, outputs: list[Any]) -> Any:
         """Return all controls, with ``outputs`` between those that draw and those that keep."""
-        widgets = find_ipywidgets()
-        assert widgets is not None
         noise = [self.run, self.checkpoint, self.seed, self.second_seed, self.mix]
         metadata = [self.picture, self.second_picture, self.picture_mix, self.thumbnails,
                     self.all_pictures]  # fmt: skip
@@ -156,48 +145,42 @@ class AttentionControls:
         links = [(link_label(link), link) for link in generator.links]
         if list(self.link.options) != links:
             self.link.options = links
-        for name in ("checkpoint", "seed", "second_seed", "mix", "picture", "second_picture",
-                     "picture_mix", "link", "attention", "colors", "overlay"):  # fmt: skip
+        for name in _SETTINGS:
             value = getattr(view, name)
             if asked is None or getattr(asked, name) != value:
                 getattr(self, name).value = value
         for part in (self.attention, self.colors, self.overlay):
-            part.disabled = generator.config.skip == "sle"
+            part.disabled = not generator.config.has_attention
 
     def view(self) -> View:
         """Return the view that the controls ask for."""
-        values = {
-            name: getattr(self, name).value
-            for name in ("checkpoint", "seed", "second_seed", "picture", "second_picture",
-                         "link", "colors", "attention")
-        }  # fmt: skip
-        shares = {
-            name: round(getattr(self, name).value, 3) for name in ("mix", "picture_mix", "overlay")
-        }
-        return View(**values, **shares, painting=self._painting())
+        values = {name: getattr(self, name).value for name in _SETTINGS}
+        for name in ("mix", "picture_mix", "overlay"):
+            values[name] = round(values[name], 3)
+        return View(**values, painting=self._painting())
 
     def _painting(self) -> Painting:
         """Return the painting at the size of the link; an empty one means its own high places."""
         chosen = self.paint.shapes.value
-        side = min(PAINTED_SIDE, int(self.link.value.split("->")[0])) if self.link.value else 0
-        if chosen in SHAPES and side:
+        side = min(PAINTED_SIDE, side_of(self.link.value))
+        if chosen in SHAPES:
             return shape(chosen, side)
-        return self.paint.painting if chosen == OWN and self.paint.side == side else ()
+        return self.paint.painting if chosen == OWN and self.paint.side == side else ""
 
-    def show_painting(self, view: View, scene: Scene, asked: View | None) -> None:
+    def show_painting(self, view: View, scene: Scene, asked: View) -> None:
         """Show the squares of a painted view, and hide them for another one.
 
         A painting as it was ``asked`` for stands in the squares, or has moved on meanwhile.
         """
         if view.attention != "painted" or scene.own_attention is None:
-            self.paint.hide()
+            self.paint.box.layout.display = "none"
             return
         if not view.painting:
             self.paint.name_shape(HIGH)
         painting = view.painting or painting_of(scene.own_attention)
-        if asked is None or asked.painting != painting or self.paint.side != len(painting):
+        if asked.painting != painting or self.paint.side != len(painting.split()):
             self.paint.fill(painting)
-        self.paint.show()
+        self.paint.box.layout.display = None
 
     def show_thumbnails(self, pictures: TrainingPictures, view: View) -> None:
         """Show the pictures that give the metadata."""
@@ -217,7 +200,7 @@ class AttentionControls:
         cells = [
             '<li style="width: 7.5em; margin: 0 4px 8px 0; font-size: 11px; line-height: 1.2;">'
             + ("" if picture is None else thumbnail_html(picture, "", 40) + "<br>")
-            + f"{picture_label(name)}</li>"
+            + f"{html.escape(picture_label(name))}</li>"
             for name, picture in zip(names, pictures.many(names), strict=True)
         ]
         rest = len(pictures.bank) - len(names)

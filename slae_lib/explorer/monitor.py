@@ -7,13 +7,17 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import ipywidgets as widgets
+
 from slae_lib.explorer.base import Explorer, Still
-from slae_lib.explorer.controls import column, control, find_ipywidgets, row, why_no_controls
+from slae_lib.explorer.controls import column, control, row
 from slae_lib.explorer.pictures import TrainingPictures
 from slae_lib.explorer.progress import RunProgress, progress_facts, read_progress
 from slae_lib.explorer.source import existing
+from slae_lib.explorer.words import listed
 from slae_lib.plotting.explorer_pages import monitor_figure
 from slae_lib.support.errors import LabError
+from slae_lib.training.families import family_of
 from slae_lib.training.recorder import Progress
 
 
@@ -32,19 +36,31 @@ class TrainingMonitor(Explorer):
 
     Attributes:
         progress: what was read last; None before there is a run.
-        controls: by name: run, refresh, follow; empty without ipywidgets.
+        controls: by name: run, refresh, follow.
     """
 
     def __init__(self, run: str | Path, seconds: float = 5.0) -> None:
         super().__init__()
         self.seconds = seconds
         self.progress: RunProgress | None = None
-        self.controls: dict[str, Any] = {}
-        self._wanted = str(run)
         self._drawn = -float("inf")
         self._following = False
-        if find_ipywidgets() is not None:
-            self._make_controls()
+        every = "second" if seconds == 1 else f"{seconds:g} seconds"
+        path = control(
+            widgets.Text, "Run", "Folder of a run", value=str(run), continuous_update=False
+        )
+        refresh = control(widgets.Button, "Refresh", "Read the folder again")
+        follow = control(
+            widgets.Checkbox, f"Refresh every {every}", "Until the training is finished",
+            indent=False,
+        )  # fmt: skip
+        path.observe(self.updates.request, "value")
+        refresh.on_click(self.updates.request)
+        follow.observe(self._follow, "value")
+        refresh.layout.width = "10em"
+        columns = [column("Training", [path]), column("Look again", [row([refresh, follow])])]
+        self.controls: dict[str, Any] = {"run": path, "refresh": refresh, "follow": follow}
+        self.widget = widgets.VBox([row(columns), *self.outputs])
         self.updates.now()
 
     def __call__(self, progress: Progress) -> None:
@@ -80,36 +96,9 @@ class TrainingMonitor(Explorer):
             raise LabError(self.message)
         return self._still(self.progress)
 
-    def _make_controls(self) -> None:
-        widgets = find_ipywidgets()
-        assert widgets is not None
-        every = "second" if self.seconds == 1 else f"{self.seconds:g} seconds"
-        self.controls = {
-            "run": control(
-                "Text", "Run", "Folder of a run", value=self._wanted, continuous_update=False
-            ),
-            "refresh": control("Button", "Refresh", "Read the folder again"),
-            "follow": control(
-                "Checkbox",
-                f"Refresh every {every}",
-                "Until the training is finished",
-                indent=False,
-            ),
-        }
-        self.controls["run"].observe(self.updates.request, "value")
-        self.controls["refresh"].on_click(self.updates.request)
-        self.controls["follow"].observe(self._follow, "value")
-        self.controls["refresh"].layout.width = "10em"
-        parts = [
-            column("Training", [self.controls["run"]]),
-            column("Look again", [row([self.controls["refresh"], self.controls["follow"]])]),
-        ]
-        self.widget = widgets.VBox([row(parts), *self._outputs()])
-
     def _update(self) -> None:
-        wanted = self.controls["run"].value.strip() if self.controls else self._wanted
         before = self.progress
-        run = existing(wanted)
+        run = existing(self.controls["run"].value.strip())
         if before is not None and before.run != run:
             before = None
         progress = read_progress(run, before)
@@ -119,34 +108,32 @@ class TrainingMonitor(Explorer):
         self._say("")
 
     def _still(self, progress: RunProgress) -> Still:
-        facts = progress_facts(progress)
-        images = TrainingPictures(None, progress.info.data)
-        name = f"{progress.run.name}: iteration {progress.iteration:,}"
+        total, glance = progress.info.train.iterations, progress.glance
         if not progress.rows:
             raise LabError(
                 f"{progress.run} has no losses yet; the first are written after "
                 f"{progress.info.train.log_every} iterations."
             )
-        glance = progress.glance
-        has_maps = glance is not None and bool(glance.attention)
-        figure = monitor_figure(
-            progress.rows,
-            title=f"{name} of {progress.info.train.iterations:,}",
-            samples=progress.samples,
-            samples_title=f"Samples at iteration {progress.samples_iteration:,}",
-            attention=glance.attention if glance is not None else None,
-            attention_images=glance.images if glance is not None and has_maps else None,
-            attention_title=f"Attention at iteration {glance.iteration:,}" if glance else "",
-            blind=progress.blind,
-        )
         panels = ["losses", "diversity"]
         if progress.samples is not None:
             panels.append("16 of the newest samples")
-        if has_maps:
+        if glance is not None and glance.attention:
             panels.append("the attention of each link over four samples")
-        listed = ", ".join(panels[:-1]) + " and " + panels[-1]
-        alt = f"Training {progress.run.name}: {listed}. " + " ".join(facts)
-        return Still(figure, facts, alt, why_no_controls(), images.attribution)
+        figure = monitor_figure(
+            progress.rows,
+            title=f"{progress.run.name}: iteration {progress.iteration:,} of {total:,}",
+            samples=progress.samples,
+            samples_title=f"Samples at iteration {progress.samples_iteration:,}",
+            attention=None if glance is None else glance.attention,
+            attention_images=None if glance is None else glance.images,
+            attention_title=""
+            if glance is None
+            else f"Attention at iteration {glance.iteration:,}",
+            blind=family_of(progress.info.model).blind_loss,
+        )
+        facts = progress_facts(progress)
+        alt = f"Training {progress.run.name}: {listed(panels)}. " + " ".join(facts)
+        return Still(figure, facts, alt, TrainingPictures(None, progress.info.data).attribution)
 
     def _follow(self, change: Any) -> None:
         """Begin to look every few seconds, or stop."""

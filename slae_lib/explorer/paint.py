@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from slae_lib.explorer.controls import control, find_ipywidgets
-from slae_lib.explorer.scene import Painting
+import ipywidgets as widgets
+
+from slae_lib.explorer.controls import control
+from slae_lib.explorer.scene import Painting, in_rows
 from slae_lib.explorer.updates import Quiet
 
 OWN = "own painting"
@@ -12,29 +14,26 @@ HIGH = "where its own map is high"
 _SQUARE, _CELL = "21px", "27px"  # narrow, so that the name is there and not seen
 
 
+def _inside(row: int, column: int, side: int) -> bool:
+    return all(side // 4 <= at < side - side // 4 for at in (row, column))
+
+
+SHAPES: dict[str, Callable[[int, int, int], bool]] = {
+    "everything": lambda row, column, side: True,
+    "nothing": lambda row, column, side: False,
+    "upper half": lambda row, column, side: row < side // 2,
+    "lower half": lambda row, column, side: row >= side // 2,
+    "left half": lambda row, column, side: column < side // 2,
+    "right half": lambda row, column, side: column >= side // 2,
+    "middle": _inside,
+    "rim": lambda row, column, side: not _inside(row, column, side),
+}
+"""Name to whether a square of a painting with ``side`` rows and columns is open."""
+
+
 def shape(name: str, side: int) -> Painting:
-    """Return a named shape as a painting of ``side`` rows and columns.
-
-    Raises:
-        KeyError: for a shape that does not exist.
-    """
-    inside = range(side // 4, side - side // 4)
-    is_open: dict[str, Callable[[int, int], bool]] = {
-        "everything": lambda row, column: True,
-        "nothing": lambda row, column: False,
-        "upper half": lambda row, column: row < side // 2,
-        "lower half": lambda row, column: row >= side // 2,
-        "left half": lambda row, column: column < side // 2,
-        "right half": lambda row, column: column >= side // 2,
-        "middle": lambda row, column: row in inside and column in inside,
-        "rim": lambda row, column: not (row in inside and column in inside),
-    }
-    chosen = is_open[name]
-    return tuple(tuple(chosen(row, column) for column in range(side)) for row in range(side))
-
-
-SHAPES = ("everything", "nothing", "upper half", "lower half", "left half", "right half",
-          "middle", "rim")  # fmt: skip
+    """Return a shape of `SHAPES` as a painting of ``side`` rows and columns."""
+    return in_rows([SHAPES[name](*divmod(at, side), side) for at in range(side * side)], side)
 
 
 class PaintGrid:
@@ -51,14 +50,12 @@ class PaintGrid:
     """
 
     def __init__(self, changed: Callable[[Any], None]) -> None:
-        widgets = find_ipywidgets()
-        assert widgets is not None
         self._changed = changed
         self._squares: dict[int, list[Any]] = {}
         self._quiet = Quiet()
         self.side = 0
         self.shapes = control(
-            "Dropdown",
+            widgets.Dropdown,
             "Shape",
             "A painting to begin with; then open and close single squares below",
             options=[HIGH, *SHAPES, OWN],
@@ -78,30 +75,19 @@ class PaintGrid:
     @property
     def painting(self) -> Painting:
         """What is painted now."""
-        values = [square.value for square in self._squares.get(self.side, [])]
-        return tuple(
-            tuple(values[row * self.side : (row + 1) * self.side]) for row in range(self.side)
-        )
+        return in_rows([square.value for square in self._squares[self.side]], self.side)
 
     def fill(self, painting: Painting) -> None:
         """Put a painting into the squares, as many as it has, and tell nobody."""
-        self.side = len(painting)
+        self.side = len(painting.split())
         if self.side not in self._squares:
             self._squares[self.side] = self._make(self.side)
         squares = self._squares[self.side]
         with self._quiet():
-            for square, value in zip(squares, sum(painting, ()), strict=True):
-                square.value = value
+            for square, cell in zip(squares, painting.replace(" ", ""), strict=True):
+                square.value = cell == "1"
         self.grid.layout.grid_template_columns = f"repeat({self.side}, {_CELL})"
         self.grid.children = squares
-
-    def show(self) -> None:
-        """Show the squares."""
-        self.box.layout.display = None
-
-    def hide(self) -> None:
-        """Take the squares away."""
-        self.box.layout.display = "none"
 
     def name_shape(self, name: str) -> None:
         """Show the name of a shape in the list, and tell nobody."""
@@ -109,24 +95,22 @@ class PaintGrid:
             self.shapes.value = name
 
     def _make(self, side: int) -> list[Any]:
-        widgets = find_ipywidgets()
-        assert widgets is not None
         layout = widgets.Layout(
             width=_SQUARE, height="24px", overflow="hidden", margin="0", padding="0 0 0 2px"
         )
         squares = []
-        for row in range(side):
-            for column in range(side):
-                square = control(
-                    "Checkbox",
-                    f"row {row + 1}, column {column + 1}",
-                    f"Attention of row {row + 1}, column {column + 1}",
-                    indent=False,
-                    layout=layout,
-                    style={},
-                )
-                square.observe(self._square_changed, "value")
-                squares.append(square)
+        for at in range(side * side):
+            name = f"row {at // side + 1}, column {at % side + 1}"
+            square = control(
+                widgets.Checkbox,
+                name,
+                f"Attention of {name}",
+                indent=False,
+                layout=layout,
+                style={},
+            )
+            square.observe(self._square_changed, "value")
+            squares.append(square)
         return squares
 
     def _square_changed(self, change: Any) -> None:

@@ -6,8 +6,6 @@ from base64 import b64encode
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
@@ -19,43 +17,30 @@ from slae_lib.plotting.base import to_pixels
 from slae_lib.support.errors import LabError
 
 THUMBNAIL = 64  # px
-SHOWN_DPI = 96  # of the browser; more in the file keeps the picture sharp on fine screens
+SHOWN_DPI = 96  # of the browser
+FILE_DPI = 120  # more than is shown, so that a figure stays sharp on fine screens
 
 
-def figure_png(figure: Figure, dpi: int = 120) -> bytes:
-    """Draw a figure as PNG, written quickly rather than small."""
-    figure.set_dpi(dpi)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    pixels = np.asarray(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
-    return _png(Image.fromarray(np.ascontiguousarray(pixels)), quick=True)
-
-
-def small_png(figure: Figure, dpi: int = 110) -> bytes:
-    """Draw a figure as a PNG of at most 256 colours, for a notebook's file."""
-    picture = Image.open(io.BytesIO(figure_png(figure, dpi)))
-    return _png(picture.quantize(256, dither=Image.Dither.NONE), quick=False)
-
-
-def image_html(png: bytes, alt: str, width: int | None = None) -> str:
+def image_html(png: bytes, alt: str, width: int) -> str:
     """Return an ``<img>`` with the picture inside.
 
     Args:
         png: the picture.
         alt: what it shows, for those who do not see it.
-        width: in px of the page; the picture's own when not given.
+        width: in px of the page.
     """
-    size = "" if width is None else f'width="{width}" '
     return (
         f'<img src="data:image/png;base64,{b64encode(png).decode("ascii")}" '
-        f'{size}alt="{html.escape(alt, quote=True)}" '
+        f'width="{width}" alt="{html.escape(alt, quote=True)}" '
         'style="max-width: 100%; height: auto; margin: 0;">'
     )
 
 
 def figure_html(figure: Figure, alt: str) -> str:
-    """Return a figure as an ``<img>`` of the figure's size."""
-    return image_html(figure_png(figure), alt, round(figure.get_figwidth() * SHOWN_DPI))
+    """Return a figure as an ``<img>`` of the figure's size, written quickly rather than small."""
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=FILE_DPI, pil_kwargs={"compress_level": 1})
+    return image_html(png.getvalue(), alt, round(figure.get_figwidth() * SHOWN_DPI))
 
 
 def facts_html(facts: list[str]) -> str:
@@ -66,16 +51,11 @@ def facts_html(facts: list[str]) -> str:
     )
 
 
-def thumbnail_html(picture: Tensor | None, label: str, side: int = 40) -> str:
-    """Return a small picture with its name beside it; the name alone where there is no picture."""
-    if picture is None:
-        return f"<span>{html.escape(label)}</span>"
-    return image_html(thumbnail_png(picture), label, side)
-
-
-def thumbnail_png(picture: Tensor) -> bytes:
-    """Return a picture, uint8 (3, H, W), as PNG."""
-    return _png(Image.fromarray(to_pixels(picture)), quick=True)
+def thumbnail_html(picture: Tensor, alt: str, side: int) -> str:
+    """Return a picture, uint8 (3, H, W), as an ``<img>`` of ``side`` px."""
+    png = io.BytesIO()
+    Image.fromarray(to_pixels(picture)).save(png, format="PNG")
+    return image_html(png.getvalue(), alt, side)
 
 
 class TrainingPictures:
@@ -140,9 +120,3 @@ class TrainingPictures:
             return read_picture(self._folder / name, THUMBNAIL)[0]
         except BadPicture:
             return None
-
-
-def _png(picture: Image.Image, *, quick: bool) -> bytes:
-    content = io.BytesIO()
-    picture.save(content, format="PNG", optimize=not quick, compress_level=1 if quick else 9)
-    return content.getvalue()

@@ -1,6 +1,5 @@
 """How far a training is, read from its folder: it needs no word from the training itself."""
 
-import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from slae_lib.config import ModelConfig
 from slae_lib.explorer.source import memory_in_words
 from slae_lib.explorer.words import FLAT, highest_place, link_label
-from slae_lib.generator import Generator
 from slae_lib.support.images import grid_cells, to_uint8
 from slae_lib.training.checkpoint import averaged_generator, list_checkpoints, load_checkpoint
 from slae_lib.training.log import read_metrics
@@ -70,11 +67,6 @@ class RunProgress:
     def finished(self) -> bool:
         """Whether all iterations are done."""
         return self.iteration >= self.info.train.iterations
-
-    @property
-    def blind(self) -> float:
-        """Loss of a discriminator whose logits are all 0."""
-        return 2.0 if isinstance(self.info.model, ModelConfig) else 2 * math.log(2)
 
 
 def read_progress(run: Path, before: RunProgress | None = None) -> RunProgress:
@@ -176,7 +168,7 @@ def _glance(run: Path, before: Glance | None) -> Glance | None:
         metadata = state["fixed_metadata"]
         generator = averaged_generator(state, paths[-1])
         del state  # the optimisers' part is large
-        if not isinstance(generator, Generator):
+        if not generator.config.has_attention:
             return Glance(paths[-1], iteration, torch.empty(0), {})
         rows = None if metadata is None else metadata[:LOOKED_AT]
         output = generator(noise, rows, return_attention=True)

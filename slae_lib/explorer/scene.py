@@ -1,12 +1,15 @@
 """What an explorer shows, computed: from the wishes of a `View` to the tensors of a `Scene`."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from slae_lib.attention import LINKS, SkipLayerExcitation
 from slae_lib.datasets.bank import MetadataBank, Scale
 from slae_lib.explorer.source import Source, memory_in_words
 from slae_lib.generator import Generator, GeneratorOutput
@@ -14,8 +17,9 @@ from slae_lib.support.errors import UsageError
 from slae_lib.support.images import to_uint8
 
 Attention = Literal["own", "ones", "mean", "shuffled", "painted"]
-Painting = tuple[tuple[bool, ...], ...]
+Painting = str
 
+MOST_SEED = 2**31 - 1
 PAINTED_SIDE = 8
 """Rows and columns of a painting at most; on a larger map each of its squares covers several."""
 
@@ -33,11 +37,12 @@ class View:
         second_picture: the picture whose metadata is mixed in; None for zeros.
         picture_mix: share of the second metadata, 0 to 1.
         link: name of a skip link, such as ``"8->32"``.
-        colors: name of a matplotlib colour map for the attention.
-        overlay: strength of the attention over the image, 0 to 1.
         attention: what the link gets in place of its own map: nothing, ones, the map's mean, the
             map with its places shuffled, or a painting.
-        painting: rows of squares that are open (1) or closed (0).
+        colors: name of a matplotlib colour map for the attention.
+        overlay: strength of the attention over the image, 0 to 1.
+        painting: rows of squares that are open (1) or closed (0), such as
+            ``"0000 0110 0110 0000"``; where the link's own map is high when not given.
     """
 
     checkpoint: str
@@ -48,10 +53,10 @@ class View:
     second_picture: str | None = None
     picture_mix: float = 0.0
     link: str = ""
+    attention: Attention = "own"
     colors: str = "magma"
     overlay: float = 0.6
-    attention: Attention = "own"
-    painting: Painting = ()
+    painting: Painting = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,18 +66,20 @@ class Scene:
     Attributes:
         image: uint8 (3, R, R), with the link's attention as the view wants it.
         gates: (C,) in (0, 1), of the link, the same.
+        attention: (h, w) in [0, 1], the map that was used; None for a link without attention.
         plain_image: uint8 (3, R, R), with the link's own attention.
         plain_gates: (C,), the same.
-        attention: (h, w) in [0, 1], the map that was used; None for a link without attention.
         own_attention: (h, w) in (0, 1), the link's own map.
+        sle: whether the link is an SLE where its attention is 1 or where it has none.
     """
 
     image: Tensor
     gates: Tensor
+    attention: Tensor | None
     plain_image: Tensor
     plain_gates: Tensor
-    attention: Tensor | None
     own_attention: Tensor | None
+    sle: bool
 
 
 def first_view(source: Source) -> View:
@@ -92,14 +99,23 @@ def fitting(view: View, source: Source) -> View:
     """Return ``view`` with what ``source`` does not have replaced by what it has.
 
     Raises:
-        UsageError: for a share outside 0 to 1 or a picture that the bank does not have.
+        UsageError: for a setting that no run has, or a picture that this bank does not have.
     """
     for name in ("mix", "picture_mix", "overlay"):
         if not 0 <= getattr(view, name) <= 1:
             raise UsageError(f"{name} is {getattr(view, name)}; it has to lie between 0 and 1.")
-    known = () if source.bank is None else source.bank.names
+    if view.attention not in get_args(Attention):
+        known = ", ".join(get_args(Attention))
+        raise UsageError(f"There is no attention {view.attention!r}; choose one of {known}.")
+    rows = view.painting.split()
+    if set(view.painting) - set("01 ") or any(len(row) != len(rows) for row in rows):
+        raise UsageError(
+            f"{view.painting!r} is no painting; it has to be a square of 0 and 1 in rows, such as "
+            "'0000 0110 0110 0000'."
+        )
+    names = () if source.bank is None else source.bank.names
     for picture in (view.picture, view.second_picture):
-        if picture is not None and picture not in known:
+        if picture is not None and picture not in names:
             raise UsageError(f"There is no training picture {picture!r}; choose one by its name.")
     changes: dict[str, Any] = {}
     if view.checkpoint not in source.files:
@@ -107,12 +123,17 @@ def fitting(view: View, source: Source) -> View:
     generator = source.generator(changes.get("checkpoint", view.checkpoint))
     if view.link not in generator.links:
         changes["link"] = list(generator.links)[1]
-    if generator.config.skip == "sle" and view.attention != "own":
+    if not generator.config.has_attention:
         changes["attention"] = "own"
-    side = int(changes.get("link", view.link).split("->")[0])
-    if view.painting and side % len(view.painting):
-        changes["painting"] = ()
+    painted = changes.get("attention", view.attention) == "painted"
+    if rows and not (painted and side_of(changes.get("link", view.link)) % len(rows) == 0):
+        changes["painting"] = ""
     return dataclasses.replace(view, **changes)
+
+
+def side_of(link: str) -> int:
+    """Return rows and columns of the map that a link such as ``"8->32"`` attends to."""
+    return int(link.split("->")[0])
 
 
 def make_scene(view: View, source: Source) -> Scene:
@@ -127,30 +148,19 @@ def make_scene(view: View, source: Source) -> Scene:
     if generator.config.metadata:
         metadata = metadata_of(view, source.bank, source.scale, generator.config.metadata_dim)
     with memory_in_words(f"an image of {generator.config.resolution} px"):
-        plain = generator(noise, metadata, return_attention=True)
-        own = plain.attention.get(view.link)
-        used, output = own, plain
-        if own is not None and view.attention != "own":
-            used = replaced(own, view)
-            output = generator(noise, metadata, return_attention=True, attention={view.link: used})
-    return _scene(plain, output, view.link, own, used)
+        output = plain = generator(noise, metadata, return_attention=True)
+        if view.link in plain.attention and view.attention != "own":
+            given = {view.link: replaced(plain.attention[view.link], view)}
+            output = generator(noise, metadata, return_attention=True, attention=given)
+    sle = LINKS[generator.config.skip].gate is SkipLayerExcitation.gate
+    return Scene(*_seen(output, view.link), *_seen(plain, view.link), sle)
 
 
-def _scene(
-    plain: GeneratorOutput,
-    output: GeneratorOutput,
-    link: str,
-    own: Tensor | None,
-    used: Tensor | None,
-) -> Scene:
-    return Scene(
-        image=to_uint8(output.image)[0],
-        gates=output.gates[link].flatten(),
-        plain_image=to_uint8(plain.image)[0],
-        plain_gates=plain.gates[link].flatten(),
-        attention=None if used is None else used[0, 0],
-        own_attention=None if own is None else own[0, 0],
-    )
+def _seen(output: GeneratorOutput, link: str) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return of the one image itself, and its link's gates and map."""
+    attention_map = output.attention.get(link)
+    map_ = None if attention_map is None else attention_map[0, 0]
+    return to_uint8(output.image)[0], output.gates[link].flatten(), map_
 
 
 def noise_of(view: View, generator: Generator) -> Tensor:
@@ -200,14 +210,19 @@ def replaced(own: Tensor, view: View) -> Tensor:
     if view.attention == "shuffled":
         order = torch.randperm(own.numel(), generator=torch.Generator().manual_seed(0))
         return own.flatten()[order].view_as(own)
-    painting = torch.tensor(view.painting or painting_of(own[0, 0]), dtype=torch.float32)
-    repeats = own.shape[-1] // len(painting)
-    painting = painting.repeat_interleave(repeats, 0).repeat_interleave(repeats, 1)  # (h, w)
-    return painting[None, None]
+    rows = (view.painting or painting_of(own[0, 0])).split()
+    painting = torch.tensor([[float(cell) for cell in row] for row in rows])
+    return F.interpolate(painting[None, None], own.shape[2:])  # each square several places
 
 
 def painting_of(attention: Tensor) -> Painting:
     """Return the painting that is open where a map (h, w) is above its mean."""
     side = min(PAINTED_SIDE, attention.shape[-1])
-    coarse = torch.nn.functional.adaptive_avg_pool2d(attention[None, None], side)[0, 0]
-    return tuple(tuple(bool(cell) for cell in row) for row in (coarse > coarse.mean()))
+    coarse = F.adaptive_avg_pool2d(attention[None, None], side)
+    return in_rows((coarse > coarse.mean()).flatten().tolist(), side)
+
+
+def in_rows(cells: Sequence[bool], side: int) -> Painting:
+    """Return cells, row after row, as a painting of ``side`` columns."""
+    rows = [cells[start : start + side] for start in range(0, len(cells), side)]
+    return " ".join("".join("01"[cell] for cell in row) for row in rows)

@@ -38,7 +38,6 @@ class Source:
         info: what ``run.json`` holds; None if there is none.
         bank: metadata of the training pictures; None where it is not wanted or not there.
         trouble: one sentence that says why the metadata cannot be used, or nothing.
-        bank_file: with the metadata.
 
     Raises:
         LabError: if there is no generator of SLAE or FastGAN.
@@ -50,7 +49,6 @@ class Source:
         self.info = RunInfo.load(self.folder) if (self.folder / "run.json").is_file() else None
         self.files = _files(self.path, self.folder)
         self.trouble = ""
-        self.bank_file = self.folder / BANK
         self._loaded: dict[tuple[Path, int], Generator] = {}
         self.bank: MetadataBank | None = None
         first = next(iter(self.files))
@@ -84,10 +82,10 @@ class Source:
             with memory_in_words("this generator"):
                 load = load_averaged_generator if file.suffix == ".pt" else load_generator
                 loaded = load(file)
-            if not isinstance(loaded, Generator):
+            if not hasattr(loaded, "links"):
                 raise LabError(
-                    f"{file} holds StyleGAN2, which has no skip links; open a run of SLAE or "
-                    "FastGAN."
+                    f"{file} holds {loaded.config.title}, which has no skip links; open a run of "
+                    "SLAE or FastGAN."
                 )
             self._loaded[key] = loaded
             while len(self._loaded) > _KEPT:
@@ -95,16 +93,19 @@ class Source:
         return self._loaded[key]
 
     def _scale(self) -> Scale:
-        if self.info is not None:
-            return "raw" if self.info.train.metadata_scale == "raw" else "standardised"
         finished = [file for file in self.files.values() if file.suffix != ".pt"]
-        train = json.loads(generator_facts(finished[0]).get("train", "{}")) if finished else {}
-        return "raw" if train.get("metadata_scale") == "raw" else "standardised"
+        if self.info is not None:
+            scale = self.info.train.metadata_scale
+        else:
+            facts = generator_facts(finished[0]) if finished else {}
+            scale = json.loads(facts.get("train", "{}")).get("metadata_scale")
+        return "raw" if scale == "raw" else "standardised"
 
     def _find_bank(self, channels: int) -> MetadataBank:
-        if not self.bank_file.exists():
-            self.bank_file = self._bank_of_unfinished()
-        file, bank = self.bank_file, MetadataBank.load(self.bank_file)
+        file = self.folder / BANK
+        if not file.exists():
+            file = self._bank_of_unfinished(file)
+        bank = MetadataBank.load(file)
         if self.info is not None and bank.data_fingerprint != self.info.data_fingerprint:
             raise LabError(
                 f"{file} holds the metadata of {bank.data_name!r} and not of the pictures that "
@@ -117,7 +118,7 @@ class Source:
             )
         return bank
 
-    def _bank_of_unfinished(self) -> Path:
+    def _bank_of_unfinished(self, missing: Path) -> Path:
         """Return the metadata file of a run that is not finished, if it was extracted before."""
         if self.info is not None:
             images = ImageSet(self.info.data, RESOLUTION, (), self.info.data_fingerprint)
@@ -128,8 +129,7 @@ class Source:
                     if (bank.data_fingerprint, bank.layer) == (images.fingerprint, layer):
                         return file
         raise LabError(
-            f"{self.bank_file} is missing; copy it from the run's folder. Until then the "
-            "metadata is zero."
+            f"{missing} is missing; copy it from the run's folder. Until then the metadata is zero."
         )
 
 
@@ -158,19 +158,14 @@ def memory_in_words(what: str) -> Iterator[None]:
     """Turn every kind of failed allocation into a sentence."""
     try:
         yield
-    except MemoryError as error:
-        raise _too_large(what) from error
-    except RuntimeError as error:
-        if "alloc" in str(error) or "out of memory" in str(error):
-            raise _too_large(what) from error
-        raise
-
-
-def _too_large(what: str) -> LabError:
-    return LabError(
-        f"There is not enough memory for {what}; close other notebooks, or open a run of a lower "
-        "resolution."
-    )
+    except (MemoryError, RuntimeError) as error:
+        signs = "alloc", "out of memory"
+        if isinstance(error, RuntimeError) and not any(sign in str(error) for sign in signs):
+            raise
+        raise LabError(
+            f"There is not enough memory for {what}; close other notebooks, or open a run of a "
+            "lower resolution."
+        ) from error
 
 
 def _folder_of(path: Path) -> Path:

@@ -1,11 +1,12 @@
 """When an explorer draws: at once for a line of code, and for the newest wish of a browser."""
 
 import asyncio
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from IPython import get_ipython
 
 from slae_lib.support.errors import LabError
 
@@ -91,9 +92,7 @@ class Updates:
 
 def _loop_of_browser_message() -> asyncio.AbstractEventLoop | None:
     """Return the event loop if this is the answer to a message of a widget's front end."""
-    ipython = sys.modules.get("IPython")
-    shell = None if ipython is None else ipython.get_ipython()
-    parent = getattr(shell, "parent_header", None) or {}
+    parent = getattr(get_ipython(), "parent_header", None) or {}
     if parent.get("header", parent).get("msg_type") != "comm_msg":
         return None
     try:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from torch import Tensor
 
@@ -14,7 +15,7 @@ _PLACES = (
     ("lower left", "lower middle", "lower right"),
 )
 _CHANGES = {
-    "ones": "set to 1 everywhere, so that the link is a plain SLE",
+    "ones": "set to 1 everywhere",
     "mean": "set to its mean everywhere",
     "shuffled": "shuffled, the same numbers in other places",
     "painted": "replaced by the painting",
@@ -46,6 +47,11 @@ def link_label(link: str) -> str:
     return link.replace("->", " → ")
 
 
+def listed(parts: Sequence[str]) -> str:
+    """Return two parts of a sentence or more as ``a, b and c``."""
+    return ", ".join(parts[:-1]) + " and " + parts[-1]
+
+
 def view_facts(view: View, scene: Scene, *, metadata: bool) -> list[str]:
     """Return what a view shows, one sentence each: input, map, gates, what is changed.
 
@@ -62,16 +68,15 @@ def view_facts(view: View, scene: Scene, *, metadata: bool) -> list[str]:
     ]
 
 
-def view_alt(view: View, scene: Scene, *, metadata: bool) -> str:
-    """Return the alternative text of a view's picture: what is where, and the same facts."""
+def view_alt(view: View, scene: Scene, facts: Sequence[str]) -> str:
+    """Return the alternative text of a view's picture: what is where, and its facts."""
     panels = ["the generated image"]
     if scene.attention is not None:
         panels.append(f"the attention map of link {link_label(view.link)} over it")
     if changed(view, scene):
         panels.append("the plain image with the difference below")
     panels.append("the link's gates as sorted bars")
-    listed = ", ".join(panels[:-1]) + " and " + panels[-1]
-    return f"From left to right: {listed}. " + " ".join(view_facts(view, scene, metadata=metadata))
+    return f"From left to right: {listed(panels)}. {' '.join(facts)}"
 
 
 def changed(view: View, scene: Scene) -> bool:
@@ -98,7 +103,8 @@ def _picture(name: str | None) -> str:
 def _attention(view: View, scene: Scene) -> str:
     link = f"Link {link_label(view.link)}"
     if scene.attention is None:
-        return f"{link} is a plain SLE: it has no attention, and its gates alone are shown."
+        what = "is a plain SLE: it has" if scene.sle else "has"
+        return f"{link} {what} no attention, and its gates alone are shown."
     height, width = scene.attention.shape
     low, high = float(scene.attention.min()), float(scene.attention.max())
     if high - low < FLAT:
@@ -120,7 +126,10 @@ def _change(view: View, scene: Scene) -> str:
     if not changed(view, scene):
         return "Nothing is changed: this is the plain image."
     difference = (scene.image.float() - scene.plain_image.float()).abs().mean(0)  # (R, R)
-    text = f"Changed: the link's attention is {_CHANGES[view.attention]}. "
+    how = _CHANGES[view.attention]
+    if view.attention == "ones" and scene.sle:
+        how += ", so that the link is a plain SLE"
+    text = f"Changed: the link's attention is {how}. "
     if not float(difference.max()):
         return f"{text}The image stays the same as the plain one."
     gates = int((scene.gates > 0.5).sum()) - int((scene.plain_gates > 0.5).sum())

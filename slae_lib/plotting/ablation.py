@@ -1,22 +1,32 @@
-"""Figures of an ablation: the paper's figure 5 with its error, and the final comparison."""
+"""Figures and page of an ablation: the paper's figure 5 with its error, and the comparison."""
 
+import itertools
 import statistics
+from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from slae_lib.ablation.results import AblationResults, Measure
-from slae_lib.ablation.systems import SYSTEMS
+from slae_lib.ablation.results import AblationResults, Measure, final_table
+from slae_lib.ablation.systems import all_systems
 from slae_lib.plotting.base import BLUE, GREEN, GREY, ORANGE, PURPLE, new_figure
+from slae_lib.support.files import atomic_write
 
-STYLES = {
-    "fastgan": (GREY, "o", "-"),
-    "metadata": (ORANGE, "s", "--"),
-    "slae": (GREEN, "^", "-."),
-    "slae-metadata": (BLUE, "D", "-"),
-    "stylegan2": (PURPLE, "v", ":"),
-}
-"""Colour, marker and line of each system, so that no two differ by colour alone."""
+_LOOKS = (
+    (GREY, "o", "-"),
+    (ORANGE, "s", "--"),
+    (GREEN, "^", "-."),
+    (BLUE, "D", "-"),
+    (PURPLE, "v", ":"),
+    ("#B8860B", "P", "--"),
+    ("#008B8B", "X", "-."),
+)
+
+
+def styles() -> dict[str, tuple[str, str, str]]:
+    """Return colour, marker and line of each system: no two of the first differ by colour alone."""
+    return dict(zip(all_systems(), itertools.cycle(_LOOKS), strict=False))
+
 
 TITLES: dict[Measure, str] = {
     "fid": "FID (lower is better)",
@@ -52,7 +62,7 @@ def _curves(axis: Axes, results: AblationResults, measure: Measure) -> None:
     scale = SCALES.get(measure, 1)
     drawn = [0.0, 1.0] if measure == "diversity" else [0.0]
     for system in results.systems:
-        color, marker, line = STYLES[system]
+        color, marker, line = styles()[system]
         curves = [
             {point.images: scale * getattr(point, measure) for point in trial.points}
             for trial in results.of(system).values()
@@ -68,7 +78,7 @@ def _curves(axis: Axes, results: AblationResults, measure: Measure) -> None:
             line,
             color=color,
             marker=marker,
-            label=SYSTEMS[system].title,
+            label=all_systems()[system].title,
             linewidth=1.8,
         )
     if measure == "diversity":
@@ -80,3 +90,44 @@ def _curves(axis: Axes, results: AblationResults, measure: Measure) -> None:
     axis.set_ylim(low - air if low < 0 else 0, high + air)
     axis.grid(alpha=0.2)
     axis.spines[["top", "right"]].set_visible(False)
+
+
+def describe(results: AblationResults) -> str:
+    """Return in one sentence how the numbers came about."""
+    facts = results.facts
+    return (
+        f"{facts['data']}, {facts['real_images']} real images at {facts['resolution']} px; "
+        f"{facts['generated_images']} generated images for each measurement; "
+        f"{facts['hardware']}, torch {facts['versions']['torch']}."
+    )
+
+
+def markdown(results: AblationResults) -> str:
+    """Return the table with the command that made it."""
+    gathered = ", ".join(results.facts.get("gathered", ()))
+    earlier = f"From earlier calls with the same settings: {gathered}.\n\n" if gathered else ""
+    return (
+        f"{final_table(results)}\n\n"
+        "Mean ± deviation over the seeds. Last column: difference of FID seed by seed, its mean "
+        "with Student's 95 % interval.\n\n"
+        f"{describe(results)}\n\n{earlier}```bash\n{results.facts['command']}\n```\n"
+    )
+
+
+def write_page(results: AblationResults, file: Path) -> list[Path]:
+    """Write a table (``.md``) and a plot (``.png``) beside the JSON ``file``; return their paths.
+
+    Raises:
+        LabError: if one cannot be written.
+    """
+    table, plot = file.with_suffix(".md"), file.with_suffix(".png")
+    with atomic_write(table) as temporary:
+        temporary.write_text(markdown(results), encoding="utf-8")
+    figure = ablation_figure(
+        results,
+        title=f"Ablation on {results.facts['data']} at {results.facts['resolution']} px",
+        caption="thick: mean over the seeds; thin: each seed",
+    )
+    with atomic_write(plot) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)
+    return [table, plot]

@@ -1,23 +1,29 @@
-"""What all figures share: colours, layout, and how an image becomes pixels."""
+"""What all figures share: colours, layout, how images become pixels, and a figure a small file."""
 
-import math
+import io
 import textwrap
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import torch.nn.functional as F
 from matplotlib.axes import Axes
+from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from PIL import Image
 from torch import Tensor
+
+from slae_lib.support.images import image_grid
 
 # Okabe and Ito's colours, distinct for colour-blind readers, and never red against green.
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#6E6E6E"
 ATTENTION_COLORS = "magma"
 SIGNED_COLORS = "PuOr"  # brown below zero, violet above; distinct for colour-blind readers
+NOTEBOOK_DPI = 110  # pixels in an inch of a stored figure; it is shown with 96 at most
 
 Pixels = npt.NDArray[np.uint8]
+Look = dict[str, Any]  # options of a drawing call
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -46,29 +52,24 @@ def to_pixels(image: Tensor) -> Pixels:
     return np.asarray(image.permute(1, 2, 0).cpu().numpy(), dtype=np.uint8)
 
 
+def to_array(numbers: Tensor) -> npt.NDArray[np.float32]:
+    """Turn numbers of any shape, on any device, into what matplotlib plots."""
+    return np.asarray(numbers.detach().float().cpu().numpy())
+
+
 def sheet(images: Tensor, columns: int) -> Pixels:
     """Put images, uint8 (N, 3, R, R), side by side in ``columns``: one picture (H, W, 3)."""
-    count, _, side, _ = images.shape
-    rows = math.ceil(count / columns)
-    padded = F.pad(images, (1, 1, 1, 1), value=255)  # (N, 3, R + 2, R + 2)
-    blank = rows * columns - count
-    if blank:
-        padded = F.pad(padded, (0, 0, 0, 0, 0, 0, 0, blank), value=255)
-    sheet = padded.reshape(rows, columns, 3, side + 2, side + 2).permute(0, 3, 1, 4, 2)
-    return np.asarray(
-        sheet.reshape(rows * (side + 2), columns * (side + 2), 3).cpu().numpy(), dtype=np.uint8
-    )
+    return np.asarray(image_grid(images.cpu(), columns, frame=1))
 
 
-def show(axis: Axes, picture: Any, title: str = "", **options: Any) -> None:
+def draw_picture(axis: Axes, picture: Any, title: str = "", **options: Any) -> AxesImage:
     """Draw a picture (H, W, 3) or a map (H, W) without axes; ``options`` go to ``imshow``."""
-    axis.imshow(picture, interpolation="nearest", **options)
-    axis.set_xticks([])
-    axis.set_yticks([])
-    for spine in axis.spines.values():
-        spine.set_visible(False)
+    drawn = axis.imshow(picture, interpolation="nearest", **options)
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_visible(False)
     if title:
         axis.set_title(title, fontsize=12)
+    return drawn
 
 
 def width_of(*lines: str) -> float:
@@ -93,9 +94,9 @@ def show_over(
         The drawn map, for a colour bar.
     """
     side = image.shape[-1]
-    show(axis, image.float().mean(dim=0).numpy(), cmap="gray", vmin=0, vmax=255)
+    draw_picture(axis, image.float().mean(dim=0).numpy(), cmap="gray", vmin=0, vmax=255)
     return axis.imshow(
-        attention.detach().float().cpu().numpy(),
+        to_array(attention),
         cmap=ATTENTION_COLORS,
         vmin=low,
         vmax=high,
@@ -103,6 +104,50 @@ def show_over(
         extent=(-0.5, side - 0.5, side - 0.5, -0.5),
         interpolation="nearest",
     )
+
+
+def tidy(axis: Axes, grid: Literal["both", "x", "y"] | None = "both") -> None:
+    """Give a plot a light grid, or none, and no frame at the top and at the right."""
+    if grid is not None:
+        axis.grid(alpha=0.2, axis=grid)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def color_bar(
+    figure: Figure,
+    drawn: AxesImage,
+    axes: Axes | Iterable[Axes],
+    ticks: Mapping[float, str] | None = None,
+    label: str = "",
+    **options: Any,
+) -> Colorbar:
+    """Draw the scale of an image's colours beside the axes that it holds for.
+
+    Args:
+        figure: where.
+        drawn: the image.
+        axes: beside which the bar stands.
+        ticks: value to what is written there; matplotlib's choice when not given.
+        label: of the whole bar.
+        options: for `Figure.colorbar`.
+    """
+    beside = axes if isinstance(axes, Axes) else list(axes)
+    bar = figure.colorbar(drawn, ax=beside, **{"pad": 0.01, **options})
+    if bar.solids is not None:
+        bar.solids.set_alpha(1)  # also for a map that lies over a picture
+    if ticks is not None:
+        bar.set_ticks(list(ticks), labels=list(ticks.values()))
+    bar.ax.tick_params(labelsize=8)
+    if label:
+        bar.set_label(label, fontsize=8)
+    return bar
+
+
+def shared_legend(figure: Figure, axis: Axes, place: str = "upper", **options: Any) -> None:
+    """Draw the legend of one of the plots for all of them, outside at the ``place`` center."""
+    handles, labels = axis.get_legend_handles_labels()
+    options = {"loc": f"outside {place} center", "frameon": False, **options}
+    figure.legend(handles, labels, **options)
 
 
 def label_row(axis: Axes, text: str) -> None:
@@ -121,3 +166,24 @@ def credit(figure: Figure, makers: str | None) -> None:
 
 def _lines(text: str, letters: int) -> list[str]:
     return textwrap.wrap(text, letters, break_on_hyphens=False)  # CC BY-SA is one name
+
+
+def compact_png(figure: Figure, dpi: int = NOTEBOOK_DPI) -> tuple[bytes, int]:
+    """Draw a figure as a small PNG.
+
+    At most 256 colours make it three times smaller, and nobody sees it.
+
+    Args:
+        figure: any matplotlib figure.
+        dpi: pixels in an inch; it is shown with 96 at most, so it stays sharp on fine screens.
+
+    Returns:
+        The PNG's bytes, and the width in pixels to show it with.
+    """
+    drawn, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=dpi, facecolor="white")
+    picture = Image.open(drawn).convert("RGB")
+    # No dithering: it would make the flat areas of a drawing noisy, and the file large.
+    picture = picture.quantize(256, dither=Image.Dither.NONE)
+    picture.save(small, format="PNG", optimize=True)
+    return small.getvalue(), round(picture.width * 96 / dpi)

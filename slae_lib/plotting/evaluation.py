@@ -13,9 +13,12 @@ from slae_lib.plotting.base import (
     GREY,
     ORANGE,
     PURPLE,
+    Look,
+    color_bar,
     credit,
+    draw_picture,
     label_row,
-    show,
+    tidy,
     to_pixels,
     width_of,
 )
@@ -64,7 +67,7 @@ def pairs_figure(
         flagged = copied is not None and bool(copied[index])
         for axis, image in ((left, samples[index]), (right, nearest[index])):
             axis.set_axis_on()
-            show(axis, to_pixels(image))
+            draw_picture(axis, to_pixels(image))
             if flagged:
                 for spine in axis.spines.values():
                     spine.set(visible=True, color=ORANGE, linewidth=3)
@@ -75,10 +78,8 @@ def pairs_figure(
         if names is not None:
             right.set_xlabel(_short(names[index]), fontsize=8)
     figure.suptitle(title)
-    notes = [f"number: {measure}; right: the nearest training image"]
-    figure.supxlabel(
-        "\n".join(notes + ([attribution] if attribution else [])), fontsize=8, color=GREY
-    )
+    notes = [f"number: {measure}; right: the nearest training image", attribution]
+    figure.supxlabel("\n".join(filter(None, notes)), fontsize=8, color=GREY)
     return figure
 
 
@@ -94,20 +95,15 @@ def novelty_figure(novelty: Novelty, *, title: str = "How near do samples come?"
     """
     figure = Figure(figsize=(11, 6.4), layout="constrained")
     axes = figure.subplots(2, 2)
-    for column, found in enumerate((novelty.features, novelty.pixels)):
-        _distribution(axes[0][column], found.distances, found.training)
-        axes[0][column].set_xlabel(f"to the nearest, {found.measure}")
-        _distribution(axes[1][column], found.ratios, found.training_ratios)
-        axes[1][column].set(xlabel="distance to the nearest / to the second nearest", xlim=(0, 1))
-        axes[1][column].axvline(COPY_RATIO, color=GREY, linestyle=":", linewidth=1.2)
-        axes[1][column].annotate(
-            "copy: left of here ",
-            (COPY_RATIO, 0.5),
-            xycoords=("data", "axes fraction"),
-            ha="right",
-            fontsize=8,
-            color=GREY,
-        )
+    for (above, below), found in zip(axes.T, (novelty.features, novelty.pixels), strict=True):
+        _distribution(above, found.distances, found.training)
+        above.set_xlabel(f"to the nearest, {found.measure}")
+        _distribution(below, found.ratios, found.training_ratios)
+        below.set(xlabel="distance to the nearest / to the second nearest", xlim=(0, 1))
+        below.axvline(COPY_RATIO, color=GREY, linestyle=":", linewidth=1.2)
+        look: Look = {"ha": "right", "fontsize": 8, "color": GREY}
+        half_way_up = below.get_xaxis_transform()
+        below.text(COPY_RATIO, 0.5, "copy: left of here ", transform=half_way_up, **look)
     copied = int(novelty.copied.sum())
     figure.suptitle(f"{title} {copied} of {len(novelty.copied)} samples flagged as copies")
     return figure
@@ -144,33 +140,22 @@ def reconstruction_figure(
     width = max(1.5 * count + 1.8, width_of(heading))
     figure = Figure(figsize=(width, 5.2), layout="constrained")
     axes = figure.subplots(3, count, squeeze=False)
-    error = (
-        (targets[:count].float() - reconstructions[:count].float()).abs().mean(dim=1)
-    )  # (N, R, R)
-    drawn = None
-    for column in range(count):
-        show(axes[0][column], to_pixels(targets[column]))
-        axes[0][column].set_title(f"{distances[column]:.3f}", fontsize=10)
-        show(axes[1][column], to_pixels(reconstructions[column]))
-        drawn = axes[2][column].imshow(
-            error[column].cpu().numpy(),
-            cmap=ATTENTION_COLORS,
-            vmin=0,
-            vmax=max(1.0, float(error.max())),
-            interpolation="nearest",
-        )
-        axes[2][column].set(xticks=[], yticks=[])
+    difference = targets[:count].float() - reconstructions[:count].float()
+    error = difference.abs().mean(dim=1)  # (N, R, R)
+    scale: Look = {"cmap": ATTENTION_COLORS, "vmin": 0, "vmax": max(1.0, float(error.max()))}
+    for column, (target, found, below) in enumerate(axes.T):
+        draw_picture(target, to_pixels(targets[column]))
+        target.set_title(f"{distances[column]:.3f}", fontsize=10)
+        draw_picture(found, to_pixels(reconstructions[column]))
+        drawn = draw_picture(below, error[column].cpu().numpy(), **scale)
+        below.spines[:].set_visible(True)
         if names is not None:
-            axes[2][column].set_xlabel(_short(names[column]), fontsize=8)
+            below.set_xlabel(_short(names[column]), fontsize=8)
     for row, label in enumerate(("target", "reconstruction", "error")):
         label_row(axes[row][0], label)
-    if drawn is not None:
-        # Beside all rows, so that an error stays below its image in a wide figure of few columns.
-        bar = figure.colorbar(
-            drawn, ax=list(axes.flat), shrink=0.28, anchor=(0, 0.02), pad=0.01, aspect=12
-        )
-        bar.set_label("mean of |difference|\n(0 to 255)", fontsize=8)
-        bar.ax.tick_params(labelsize=8)
+    # Beside all rows, so that an error stays below its image in a wide figure of few columns.
+    place: Look = {"shrink": 0.28, "anchor": (0, 0.02), "aspect": 12}
+    color_bar(figure, drawn, axes.flat, label="mean of |difference|\n(0 to 255)", **place)
     figure.suptitle(heading)
     credit(figure, attribution)
     return figure
@@ -179,25 +164,17 @@ def reconstruction_figure(
 def _distribution(axis: Axes, samples: Tensor, training: Tensor) -> None:
     highest = max(float(samples.max()), float(training.max()))
     edges = [highest * step / 30 for step in range(31)] if highest > 0 else 30
-    for values, label, color, style in (
-        (training, "training images to each other", BLUE, "stepfilled"),
-        (samples, "samples to training images", PURPLE, "step"),
+    filled: Look = {"histtype": "stepfilled", "color": BLUE, "alpha": 0.4}
+    outline: Look = {"histtype": "step", "color": PURPLE}
+    for values, label, look in (
+        (training, "training images to each other", filled),
+        (samples, "samples to training images", outline),
     ):
-        weights = [1 / len(values)] * len(values)
-        filled = style == "stepfilled"
-        axis.hist(
-            values.tolist(),
-            bins=edges,
-            weights=weights,
-            histtype="stepfilled" if filled else "step",
-            color=color,
-            alpha=0.4 if filled else 1,
-            linewidth=1.8,
-            label=label,
-        )
+        share = [1 / len(values)] * len(values)
+        axis.hist(values.tolist(), edges, weights=share, linewidth=1.8, label=label, **look)
     axis.set(ylabel="share", xlim=(0, None))
     axis.legend(fontsize=8, frameon=False)
-    axis.spines[["top", "right"]].set_visible(False)
+    tidy(axis, grid=None)
 
 
 def _short(name: str, longest: int = 18) -> str:

@@ -1,6 +1,6 @@
-"""Figures of the explorers: one view of a generator, series of views, a bank as a map, a run."""
+"""Figures of the attention explorer: one view of a generator, and maps in rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,9 @@ from slae_lib.plotting.base import (
     BLUE,
     GREY,
     ORANGE,
-    SIGNED_COLORS,
     label_row,
-    new_figure,
-    show,
     show_over,
+    tidy,
     to_pixels,
 )
 
@@ -54,7 +52,7 @@ def view_figure(
     name = link.replace("->", " → ")
     # All pictures share one pair of axes, in inches: each pair costs as much as an image.
     page = figure.add_axes((0, 0, 1, 1))
-    _place(page, to_pixels(image), 0.1, 0.35, 2.7, "Image")
+    place_picture(page, to_pixels(image), 0.1, 0.35, 2.7, "Image")
     left = 3.5
     if attention is not None:
         _place_map(page, image, attention, f"Attention of link {name}", colors, overlay)
@@ -62,9 +60,9 @@ def view_figure(
     if plain_image is not None:
         difference = (image.float() - plain_image.float()).abs().mean(0)  # (R, R)
         most = max(1.0, float(difference.max()))
-        _place(page, to_pixels(plain_image), 5.95, 1.83, 1.22, "Plain image")
+        place_picture(page, to_pixels(plain_image), 5.95, 1.83, 1.22, "Plain image")
         colours = {"cmap": "cividis", "vmin": 0, "vmax": most}
-        _place(page, difference.numpy(), 5.95, 0.35, 1.22, "Difference", **colours)
+        place_picture(page, difference.numpy(), 5.95, 0.35, 1.22, "Difference", **colours)
         left = 7.75
     page.set(xlim=(0, _WIDTH), ylim=(0, _HEIGHT))
     page.set_axis_off()
@@ -78,12 +76,28 @@ def view_figure(
 _TITLE: dict[str, Any] = {"ha": "center", "va": "bottom", "fontsize": 10}
 
 
-def _place(
-    page: Axes, picture: Any, left: float, bottom: float, side: float, title: str, **options: Any
+def place_picture(
+    page: Axes,
+    picture: Any,
+    left: float,
+    bottom: float,
+    side: float,
+    title: str = "",
+    **options: Any,
 ) -> None:
-    """Draw a square picture at a place in inches."""
+    """Draw a square picture, (H, W, 3) or (H, W), on a page whose axes are in inches.
+
+    Args:
+        page: where.
+        picture: what.
+        left: of its left edge.
+        bottom: of its lower edge.
+        side: of the picture.
+        title: above it.
+        options: for ``imshow``.
+    """
     box = (left, left + side, bottom, bottom + side)
-    page.imshow(picture, extent=box, aspect="auto", interpolation="nearest", **options)
+    page.imshow(picture, extent=box, aspect="auto", **{"interpolation": "nearest", **options})
     if title:
         page.text(left + side / 2, bottom + side + 0.07, title, **_TITLE)
 
@@ -97,9 +111,9 @@ def _place_map(
         low, high = 0.0, 1.0
     left, bottom, side = 3.0, 0.35, 2.7
     grey = {"cmap": "gray", "vmin": 0, "vmax": 255}
-    _place(page, image.float().mean(dim=0).numpy(), left, bottom, side, title, **grey)
+    place_picture(page, image.float().mean(dim=0).numpy(), left, bottom, side, title, **grey)
     coloured = {"cmap": colors, "vmin": low, "vmax": high, "alpha": overlay}
-    _place(page, attention.detach().cpu().numpy(), left, bottom, side, "", **coloured)
+    place_picture(page, attention.detach().cpu().numpy(), left, bottom, side, "", **coloured)
     bar = (left + 0.4, left + side - 0.4, 0.14, 0.23)
     page.imshow(np.linspace(0, 1, 64)[None], extent=bar, aspect="auto", cmap=colors)
     text: dict[str, Any] = {"va": "center", "fontsize": 8}
@@ -126,88 +140,20 @@ def _gate_bars(axis: Axes, gates: Tensor, plain: Tensor | None) -> None:
     axis.set_xticks([])
     axis.set_xlabel(f"{len(bars)} channels, sorted", fontsize=9)
     axis.tick_params(labelsize=8)
-    axis.spines[["top", "right"]].set_visible(False)
+    tidy(axis, grid=None)
 
 
-def attention_steps_figure(low: Tensor, attention: Tensor, *, title: str) -> Figure:
-    """Draw what spatial attention does to a feature map: F_low, M and M * F_low.
-
-    Args:
-        low: (C, h, w); its mean over the channels is drawn.
-        attention: (h, w) in [0, 1].
-        title: above the figure.
-    """
-    before = low.mean(dim=0)  # (h, w)
-    after = (attention * low).mean(dim=0)
-    most = max(float(before.abs().max()), float(after.abs().max()))
-    figure = new_figure(9.6, 3.4)
-    axes = figure.subplots(1, 3)
-    signed = {"cmap": SIGNED_COLORS, "vmin": -most, "vmax": most}
-    show(axes[0], before.numpy(), "F_low, mean over channels", **signed)
-    show(axes[1], attention.numpy(), "M, the attention", cmap=ATTENTION_COLORS)
-    show(axes[2], after.numpy(), "M * F_low, mean over channels", **signed)
-    for axis in axes:
-        axis.title.set_fontsize(10)
-        bar = figure.colorbar(axis.images[0], ax=axis, shrink=0.8, aspect=14)
-        bar.ax.tick_params(labelsize=8)
-    figure.suptitle(title, fontsize=11)
-    return figure
-
-
-def series_figure(
-    images: Tensor, attention: Mapping[str, Tensor], headings: Sequence[str], *, title: str
-) -> Figure:
-    """Draw images in a row with the maps of each link below: a walk, or a film of a training.
-
-    A row of maps has one scale, so that its columns can be compared.
+def draw_maps(axes: Any, images: Tensor, attention: Mapping[str, Tensor], label: str = "") -> None:
+    """Draw the maps of each link in a row, over the images that they belong to and on one scale.
 
     Args:
+        axes: array of Axes, a row for each link and a column for each image.
         images: uint8 (N, 3, R, R).
         attention: link name to (N, 1, h, w).
-        headings: one for each image, such as the iteration or the share of a mix.
-        title: above the figure.
+        label: stands before the name of a link.
     """
-    count, rows = len(images), 1 + len(attention)
-    figure = new_figure(1.2 * count + 1.5, 1.3 * rows + 0.7)
-    axes = figure.subplots(rows, count, squeeze=False)
-    for column, heading in enumerate(headings):
-        show(axes[0][column], to_pixels(images[column]), heading)
-        axes[0][column].title.set_fontsize(9)
-    label_row(axes[0][0], "image")
-    for row, (name, maps) in enumerate(attention.items(), start=1):
+    for row, (name, maps) in zip(axes, attention.items(), strict=True):
         low, high = float(maps.min()), float(maps.max())
-        for column in range(count):
-            show_over(axes[row][column], images[column], maps[column, 0], low, high)
-        label = f"link {name.replace('->', ' → ')}\n{low:.2f} to {high:.2f}"
-        label_row(axes[row][0], label)
-    figure.suptitle(title, fontsize=11)
-    return figure
-
-
-def difference_figure(first: Tensor, second: Tensor, *, titles: Sequence[str]) -> Figure:
-    """Draw two images and how much brighter or darker the second is.
-
-    Args:
-        first: uint8 (3, R, R).
-        second: the same.
-        titles: of the two.
-    """
-    figure = new_figure(9.6, 3.4)
-    axes = figure.subplots(1, 3)
-    difference = (second.float() - first.float()).mean(0)  # (R, R)
-    most = max(1.0, float(difference.abs().max()))
-    show(axes[0], to_pixels(first), titles[0])
-    show(axes[1], to_pixels(second), titles[1])
-    show(
-        axes[2],
-        difference.numpy(),
-        "brighter and darker",
-        cmap=SIGNED_COLORS,
-        vmin=-most,
-        vmax=most,
-    )
-    bar = figure.colorbar(axes[2].images[0], ax=axes[2], shrink=0.8, aspect=14)
-    bar.ax.tick_params(labelsize=8)
-    for axis in axes:
-        axis.title.set_fontsize(10)
-    return figure
+        for axis, image, (attention_map,) in zip(row, images, maps, strict=True):
+            show_over(axis, image, attention_map, low, high)
+        label_row(row[0], f"{label}{name.replace('->', ' → ')}\n{low:.2f} to {high:.2f}")

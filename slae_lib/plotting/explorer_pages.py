@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,31 +16,16 @@ from slae_lib.plotting.base import (
     GREY,
     ORANGE,
     PURPLE,
-    label_row,
+    draw_picture,
     new_figure,
     sheet,
-    show,
-    show_over,
+    tidy,
     to_pixels,
 )
+from slae_lib.plotting.explorer import draw_maps, place_picture
 
 _WIDTH, _HEIGHT = 9.6, 5.0  # inches of the metadata page
 _MAP = (0.1, 0.1, 5.3, 4.6)  # left, bottom, width, height of the map on it
-
-
-@dataclass(frozen=True, eq=False)
-class Neighbour:
-    """A picture of a bank beside the one that was picked.
-
-    Attributes:
-        index: in the bank.
-        name: to be written.
-        cosine: of the two pictures' metadata.
-    """
-
-    index: int
-    name: str
-    cosine: float
 
 
 def grid_for(count: int) -> tuple[int, int]:
@@ -55,7 +39,7 @@ def metadata_figure(
     places: Tensor,
     thumbnails: Sequence[Tensor | None],
     picked: int,
-    neighbours: Sequence[Neighbour],
+    neighbours: Mapping[int, float],
     *,
     name: str,
     without: Tensor | None = None,
@@ -67,7 +51,7 @@ def metadata_figure(
         places: (N, 2) in [0, 1].
         thumbnails: N pictures, uint8 (3, r, r); a dot stands for None.
         picked: index of the picked picture.
-        neighbours: the most similar first.
+        neighbours: index of a picture to the cosine of its metadata, the most similar first.
         name: of the picked picture.
         without: uint8 (K, 3, R, R), images of K noises with zero metadata.
         generated: the same noises with the metadata of the picked picture.
@@ -81,13 +65,15 @@ def metadata_figure(
     start = torch.tensor([left + half + 0.05, bottom + half + 0.05])
     spots = places * room + start  # (N, 2) inches
     _draw_map(page, spots, thumbnails, side)
+    corners = (spots - half).tolist()  # the lower left ones of thumbnails
     for neighbour in neighbours:
-        x, y = spots[[picked, neighbour.index]].T.tolist()
+        x, y = spots[[picked, neighbour]].T.tolist()
         page.plot(x, y, color=BLUE, linewidth=0.9, zorder=4)
-        _frame(page, spots[neighbour.index], side, BLUE, 1.8)
-    if thumbnails[picked] is not None:
-        _thumbnail(page, thumbnails[picked], spots[picked], side, zorder=5)
-    _frame(page, spots[picked], side, ORANGE, 3)
+        _box(page, corners[neighbour], side, side, BLUE, 1.8)
+    if (shown := thumbnails[picked]) is not None:
+        x, y = corners[picked]
+        place_picture(page, to_pixels(shown), x, y, side, interpolation="auto", zorder=5)
+    _box(page, corners[picked], side, side, ORANGE, 3)
     page.text(left + width / 2, 4.78, "All pictures, by what VGG-16 sees", ha="center", fontsize=10)
     _draw_neighbours(page, thumbnails, picked, neighbours, name)
     if generated is not None and without is not None:
@@ -97,7 +83,7 @@ def metadata_figure(
         for how, images, low in rows:
             page.text(7.55, low + 0.98, f"The same noises {how}", ha="center", fontsize=9)
             for column, image in enumerate(images[:4]):
-                _place(page, to_pixels(image), 5.68 + 0.95 * column, low, 0.9)
+                place_picture(page, to_pixels(image), 5.68 + 0.95 * column, low, 0.9)
     page.set(xlim=(0, _WIDTH), ylim=(0, _HEIGHT))
     page.set_axis_off()
     return figure
@@ -124,54 +110,38 @@ def _draw_map(page: Axes, spots: Tensor, thumbnails: Sequence[Tensor | None], si
     page.imshow(canvas, extent=box, aspect="auto", interpolation="bilinear")
     dots = spots[[thumbnail is None for thumbnail in thumbnails]]
     page.plot(*dots.T.tolist(), "o", color=GREY, markersize=4)
-    edges = [left, left + width, left + width, left, left], [bottom, bottom, bottom + height,
-                                                            bottom + height, bottom]  # fmt: skip
-    page.plot(*edges, color=GREY, linewidth=0.6)
+    _box(page, (left, bottom), width, height, GREY, 0.6)
 
 
 def _draw_neighbours(
     page: Axes,
     thumbnails: Sequence[Tensor | None],
     picked: int,
-    neighbours: Sequence[Neighbour],
+    neighbours: Mapping[int, float],
     name: str,
 ) -> None:
     page.text(5.68, 4.78, name, fontsize=10)
     shown = thumbnails[picked]
     if shown is not None:
-        _place(page, to_pixels(shown), 5.68, 3.62, 1.05)
-        _box(page, 5.68, 3.62, 1.05, ORANGE, 3)
+        place_picture(page, to_pixels(shown), 5.68, 3.62, 1.05)
+        _box(page, (5.68, 3.62), 1.05, 1.05, ORANGE, 3)
     page.text(6.95, 4.55, "most similar (cosine)", fontsize=9, color=GREY)
-    for index, neighbour in enumerate(neighbours[:8]):
-        row, column = divmod(index, 4)
+    for order, (neighbour, cosine) in enumerate(list(neighbours.items())[:8]):
+        row, column = divmod(order, 4)
         x, y = 6.95 + 0.66 * column, 3.95 - 0.85 * row
-        picture = thumbnails[neighbour.index]
+        picture = thumbnails[neighbour]
         if picture is not None:
-            _place(page, to_pixels(picture), x, y, 0.52)
-        page.text(x + 0.26, y - 0.05, f"{neighbour.cosine:.2f}", ha="center", va="top", fontsize=8)
+            place_picture(page, to_pixels(picture), x, y, 0.52)
+        page.text(x + 0.26, y - 0.05, f"{cosine:.2f}", ha="center", va="top", fontsize=8)
 
 
-def _place(page: Axes, picture: Any, left: float, bottom: float, side: float) -> None:
-    box = (left, left + side, bottom, bottom + side)
-    page.imshow(picture, extent=box, aspect="auto", interpolation="nearest", zorder=2)
-
-
-def _thumbnail(page: Axes, picture: Tensor | None, spot: Tensor, side: float, zorder: int) -> None:
-    assert picture is not None
-    x, y = spot.tolist()
-    box = (x - side / 2, x + side / 2, y - side / 2, y + side / 2)
-    page.imshow(to_pixels(picture), extent=box, aspect="auto", zorder=zorder)
-
-
-def _frame(page: Axes, spot: Tensor, side: float, color: str, width: float) -> None:
-    x, y = spot.tolist()
-    _box(page, x - side / 2, y - side / 2, side, color, width)
-
-
-def _box(page: Axes, left: float, bottom: float, side: float, color: str, width: float) -> None:
-    x = [left, left + side, left + side, left, left]
-    y = [bottom, bottom, bottom + side, bottom + side, bottom]
-    page.plot(x, y, color=color, linewidth=width, zorder=6)
+def _box(
+    page: Axes, corner: Sequence[float], width: float, height: float, color: str, line: float
+) -> None:
+    left, bottom = corner
+    x = [left, left + width, left + width, left, left]
+    y = [bottom, bottom, bottom + height, bottom + height, bottom]
+    page.plot(x, y, color=color, linewidth=line, zorder=6)
 
 
 def monitor_figure(
@@ -197,8 +167,7 @@ def monitor_figure(
         attention_title: above the maps.
         blind: loss of a discriminator that tells nothing apart.
     """
-    has_attention = bool(attention) and attention_images is not None
-    has_pictures = samples is not None or has_attention
+    has_pictures = samples is not None or bool(attention)
     figure = new_figure(9.6, 6.6 if has_pictures else 2.7)
     parts: Any = [figure]
     if has_pictures:
@@ -211,12 +180,14 @@ def monitor_figure(
         return figure
     lower: Any = parts[1].subfigures(1, 2, width_ratios=(1, 1.15))
     if samples is not None:
-        show(lower[0].subplots(), sheet(samples[:16], 4), samples_title)
+        draw_picture(lower[0].subplots(), sheet(samples[:16], 4), samples_title)
         lower[0].axes[0].title.set_fontsize(10)
-    if has_attention:
-        assert attention is not None
-        assert attention_images is not None
-        _draw_maps(lower[1], attention, attention_images, attention_title)
+    if attention and attention_images is not None:
+        axes = lower[1].subplots(len(attention), len(attention_images), squeeze=False)
+        draw_maps(axes, attention_images, attention)
+        for axis in axes[:, 0]:
+            axis.yaxis.label.set_fontsize(8)
+        lower[1].suptitle(attention_title, fontsize=10)
     return figure
 
 
@@ -255,16 +226,4 @@ def _finish(axis: Axes, title: str) -> None:
     axis.set_title(title, fontsize=10)
     axis.set_xlabel("iteration", fontsize=9)
     axis.tick_params(labelsize=8)
-    axis.grid(alpha=0.2)
-    axis.spines[["top", "right"]].set_visible(False)
-
-
-def _draw_maps(part: Any, attention: Mapping[str, Tensor], images: Tensor, title: str) -> None:
-    axes = part.subplots(len(attention), len(images), squeeze=False)
-    for row, (name, maps) in enumerate(attention.items()):
-        low, high = float(maps.min()), float(maps.max())
-        for column, image in enumerate(images):
-            show_over(axes[row][column], image, maps[column, 0], low, high)
-        label_row(axes[row][0], f"{name.replace('->', ' → ')}\n{low:.2f} to {high:.2f}")
-        axes[row][0].yaxis.label.set_fontsize(8)
-    part.suptitle(title, fontsize=10)
+    tidy(axis)

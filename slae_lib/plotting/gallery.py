@@ -1,18 +1,17 @@
 """The four pictures of a finished run."""
 
-import math
 from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
 
-from slae_lib.config import ModelConfig
 from slae_lib.datasets import ImageSet
 from slae_lib.datasets.bank import MetadataBank
 from slae_lib.plotting import attention_figure, history_figure, progress_figure, samples_figure
 from slae_lib.support.files import atomic_write
 from slae_lib.support.images import to_uint8
 from slae_lib.training.checkpoint import load_generator
+from slae_lib.training.families import family_of
 from slae_lib.training.log import load_samples, read_metrics
 from slae_lib.training.run import RunInfo
 
@@ -23,7 +22,7 @@ PICTURES = ("samples.png", "history.png", "progress.png")  # of every run
 def write_gallery(run: Path, images: ImageSet) -> list[tuple[Path, str]]:
     """Draw ``samples.png``, ``attention.png``, ``history.png`` and ``progress.png`` into ``run``.
 
-    The attention is drawn for SLAE models alone.
+    The attention is drawn for models that have it.
 
     Args:
         run: folder of a finished run.
@@ -38,6 +37,7 @@ def write_gallery(run: Path, images: ImageSet) -> list[tuple[Path, str]]:
     iteration = max(grids)
     measured = [row["diversity"] for row in rows if row["diversity"] is not None]
     name = f"{images.name} at {info.model.resolution} px"
+    blind = family_of(info.model).blind_loss
     real = _spread(images, info.train.samples)
     pictures: list[tuple[str, Figure, str]] = [
         (
@@ -53,7 +53,7 @@ def write_gallery(run: Path, images: ImageSet) -> list[tuple[Path, str]]:
             "generated images beside real ones",
         )
     ]
-    if isinstance(info.model, ModelConfig) and info.model.skip == "slae":
+    if info.model.has_attention:
         generated, attention = _attention(run, info)
         pictures.append(
             (
@@ -70,7 +70,7 @@ def write_gallery(run: Path, images: ImageSet) -> list[tuple[Path, str]]:
     pictures += [
         (
             "history.png",
-            history_figure(rows, title=f"Training on {name}", blind=_blind(info)),
+            history_figure(rows, title=f"Training on {name}", blind=blind),
             "losses over time",
         ),
         (
@@ -106,11 +106,6 @@ def _attention(run: Path, info: RunInfo) -> tuple[torch.Tensor, dict[str, torch.
         )
     output = generator(noise, metadata, return_attention=True)
     return to_uint8(output.image), output.attention
-
-
-def _blind(info: RunInfo) -> float:
-    """Return the loss of a discriminator whose logits are all 0."""
-    return 2.0 if isinstance(info.model, ModelConfig) else 2 * math.log(2)
 
 
 def _spread(images: ImageSet, count: int) -> torch.Tensor:

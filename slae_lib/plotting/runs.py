@@ -14,12 +14,14 @@ from slae_lib.plotting.base import (
     GREY,
     ORANGE,
     PURPLE,
+    color_bar,
     credit,
+    draw_picture,
     label_row,
     new_figure,
     sheet,
-    show,
     show_over,
+    tidy,
     to_pixels,
     width_of,
 )
@@ -47,8 +49,8 @@ def samples_figure(
     columns = math.ceil(math.sqrt(len(samples)))
     figure = new_figure(12, 6.8)
     left, right = figure.subplots(1, 2)
-    show(left, sheet(samples, columns), title)
-    show(right, sheet(real[: len(samples)], columns), real_title)
+    draw_picture(left, sheet(samples, columns), title)
+    draw_picture(right, sheet(real[: len(samples)], columns), real_title)
     notes = [note for note in (caption, attribution) if note]
     figure.supxlabel("\n".join(notes), fontsize=9, color=GREY)
     return figure
@@ -73,22 +75,16 @@ def attention_figure(
     figure = new_figure(1.45 * count + 1.6, 1.55 * rows + 0.9)
     axes = figure.subplots(rows, count, squeeze=False)
     for column in range(count):
-        show(axes[0][column], to_pixels(images[column]))
+        draw_picture(axes[0][column], to_pixels(images[column]))
     label_row(axes[0][0], "generated\nimage")
     for row, (name, maps) in enumerate(attention.items(), start=1):
         low, high = float(maps[:count].min()), float(maps[:count].max())
-        drawn = None
-        for column in range(count):
-            image, shown = images[column], maps[column, 0]
-            drawn = show_over(axes[row][column], image, shown, low, high, overlay=0.65)
+        for axis, image, shown in zip(axes[row], images, maps[:, 0], strict=False):
+            drawn = show_over(axis, image, shown, low, high, overlay=0.65)
         size = f"{maps.shape[-2]}x{maps.shape[-1]}"
         label_row(axes[row][0], f"link {name.replace('->', ' → ')}\nmap {size}")
-        assert drawn is not None
-        bar = figure.colorbar(drawn, ax=list(axes[row]), shrink=0.85, pad=0.01, aspect=12)
-        if bar.solids is not None:
-            bar.solids.set_alpha(1)
-        bar.set_ticks([low, high], labels=[f"{low:.2f}", f"{high:.2f}"])
-        bar.ax.tick_params(labelsize=8)
+        ticks = {low: f"{low:.2f}", high: f"{high:.2f}"}
+        color_bar(figure, drawn, axes[row], ticks, shrink=0.85, aspect=12)
     figure.suptitle(title)
     credit(figure, attribution)
     return figure
@@ -143,8 +139,7 @@ def history_figure(rows: Sequence[Mapping[str, Any]], *, title: str, blind: floa
     logits.margins(y=0.25)
     for axis in (losses, logits, diversity):
         axis.legend(fontsize=9, frameon=False, loc="upper right")
-        axis.grid(alpha=0.2)
-        axis.spines[["top", "right"]].set_visible(False)
+        tidy(axis)
     figure.suptitle(title)
     return figure
 
@@ -176,7 +171,7 @@ def progress_figure(
     axes = figure.subplots(rows, len(iterations), squeeze=False)
     for column, iteration in enumerate(iterations):
         for row in range(rows):
-            show(axes[row][column], to_pixels(grids[iteration][row]))
+            draw_picture(axes[row][column], to_pixels(grids[iteration][row]))
         axes[0][column].set_title(f"{iteration:,}", fontsize=9)
     figure.suptitle(title)
     figure.supxlabel(caption, fontsize=9, color=GREY)

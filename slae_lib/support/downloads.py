@@ -1,25 +1,30 @@
 """Download one file, so that a cut, a second process or a full disk leaves nothing broken behind.
 
-What has arrived so far lies in ``NAME.part`` beside the goal and is continued by the next try, in
-this run or in a later one. The goal itself appears only when it is whole and its checksum is right.
+`requests` speaks HTTP, `tqdm` draws the bar and `filelock` makes a second process wait; `pooch`
+compares the checksum of what is whole and moves it into its place, or throws it away. Half a file
+is ours, since pooch would begin 553 MB anew after every cut: what has arrived lies in ``NAME.part``
+beside the goal, and the next try, in this run or a later one, asks for the rest of it, provided
+that the server's mark in ``NAME.part.tag`` is still the same. So are the retries, the limits and
+the one sentence that says what failed and how to get the file by hand.
 """
 
 import contextlib
 import errno
-import hashlib
-import http.client
 import logging
 import os
-import re
 import shutil
 import time
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib import error, parse, request
+from urllib.parse import urlsplit
 
+import pooch  # type: ignore[import-untyped]
+import requests
 from filelock import FileLock, Timeout
+from requests import codes
 from tqdm.auto import tqdm
+from urllib3.exceptions import MaxRetryError
 
 from slae_lib.support.errors import LabError
 
@@ -47,6 +52,16 @@ class _Cut(Exception):
 def is_offline() -> bool:
     """Return whether the environment variable ``SLAE_OFFLINE`` forbids every download."""
     return os.environ.get("SLAE_OFFLINE", "0").lower() not in ("", "0", "no", "false")
+
+
+def shortage(folder: Path, needed: int) -> str | None:
+    """Return, in words, that the disk of ``folder`` has no room for ``needed`` bytes, or None."""
+    free = shutil.disk_usage(folder).free
+    if needed <= free:
+        return None
+    return (
+        f"the disk of {folder} has {free / 1e6:,.0f} MB free, and {needed / 1e6:,.0f} MB are needed"
+    )
 
 
 def download(
@@ -77,37 +92,32 @@ def download(
             ``SLAE_OFFLINE=1`` in the environment it comes at once and the network is not touched.
     """
     job = _Download(url, Path(path), sha256, size_limit, progress)
+    folder = job.path.parent
     if job.path.exists():
         return job.path
     if is_offline():
         raise job.failure("SLAE_OFFLINE is set")
     try:
-        job.path.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         with _alone(job.path):
             if not job.path.exists():  # another process may have brought it meanwhile
                 job.run()
     except OSError as problem:
         if problem.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
             job.discard()  # a half file must not be what keeps the disk full
-            raise job.failure(f"the disk of {job.path.parent} is full") from problem
+            raise job.failure(f"the disk of {folder} is full") from problem
         raise job.failure(
-            f"{job.path.parent} cannot be written to ({problem.strerror or problem})"
+            f"{folder} cannot be written to ({problem.strerror or problem})"
         ) from problem
     return job.path
 
 
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def _alone(path: Path) -> AbstractContextManager[object]:
     lock = FileLock(path.with_name(path.name + ".lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        _log.warning("Waiting for another process that is downloading %s.", path.name)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+    with contextlib.suppress(Timeout):
+        return lock.acquire(timeout=0)
+    _log.warning("Waiting for another process that is downloading %s.", path.name)
+    return lock.acquire()
 
 
 @dataclass
@@ -120,13 +130,15 @@ class _Download:
 
     @property
     def part(self) -> Path:
-        """What has arrived so far."""
         return self.path.with_name(self.path.name + ".part")
 
     @property
     def tag(self) -> Path:
-        """The server's mark (ETag or date) of the version that ``part`` is a piece of."""
         return self.path.with_name(self.path.name + ".part.tag")
+
+    @property
+    def size(self) -> int:  # what has arrived so far
+        return self.part.stat().st_size if self.part.exists() else 0
 
     def failure(self, reason: str) -> DownloadError:
         return DownloadError(self.url, self.path, reason)
@@ -139,78 +151,47 @@ class _Download:
     def run(self) -> None:
         if self.sha256 is None and not self.tag.exists():
             self.discard()  # nothing could tell whether an old piece still fits
-        left_over = self.part.exists()
+        old_piece = self.size > 0
         self._receive_patiently()
-        if left_over and not self._is_right():
-            # The piece of an earlier run may belong to another version of the file.
+        size, digest = self.size, pooch.file_hash(self.part)
+        # pooch compares whole checksums, and of some files only the beginning is published.
+        known = digest if digest.startswith((self.sha256 or "").lower()) else self.sha256
+        pooch.get_logger().setLevel(logging.WARNING)  # or it would print what it does
+        try:
+            pooch.retrieve(
+                self.url,
+                known,
+                self.path.name,
+                self.path.parent.absolute(),
+                downloader=lambda _url, file, _pooch: os.replace(self.part, file),
+            )
+        except ValueError as problem:
             self.discard()
-            self._receive_patiently()
-        if not self._is_right():
-            size, digest = self.part.stat().st_size, self._digest()
-            self.discard()
+            if old_piece:
+                return self.run()  # the piece may have belonged to another version of the file
             raise self.failure(
                 f"what arrived ({size:,} bytes) has the SHA-256 checksum {digest[:16]}... instead "
                 f"of {self.sha256}"
-            )
-        os.replace(self.part, self.path)
+            ) from problem
         self.discard()
-
-    def _digest(self) -> str:
-        with self.part.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-
-    def _is_right(self) -> bool:
-        return self.sha256 is None or self._digest().startswith(self.sha256.lower())
 
     def _receive_patiently(self) -> None:
         failures = 0
         while True:
-            before = self._size()
+            before = self.size
             try:
                 return self._receive()
             except _Cut as problem:
-                if self._size() - before >= 16 * CHUNK:
+                if self.size - before >= 16 * CHUNK:
                     failures = 0  # slow but getting on
                 if failures == len(WAITS):
                     raise self.failure(f"{problem}, {failures + 1} times in a row") from problem
                 time.sleep(WAITS[failures])
                 failures += 1
 
-    def _size(self) -> int:
-        return self.part.stat().st_size if self.part.exists() else 0
-
     def _receive(self) -> None:
         """Ask once for what is missing, and append it to ``part``."""
-        response = self._ask(self._size())
-        if response is None:
-            return
-        with response:
-            have = self._size()
-            length = response.headers.get("Content-Length")
-            total = have + int(length) if length else None
-            self._check_room(total, have)
-            with (
-                self.part.open("ab") as file,
-                tqdm(
-                    desc=self.path.name,
-                    total=total,
-                    initial=have,
-                    unit="B",
-                    unit_scale=True,
-                    unit_divisor=1024,
-                    disable=not self.progress,
-                ) as bar,
-            ):
-                while chunk := self._read(response):
-                    have += len(chunk)
-                    self._check_limit(have)
-                    file.write(chunk)
-                    bar.update(len(chunk))
-        if total is not None and have < total:
-            raise _Cut(f"the connection was cut after {have:,} of {total:,} bytes")
-
-    def _ask(self, have: int) -> http.client.HTTPResponse | None:
-        """Return the answer that continues ``part``, or None if ``part`` is whole already."""
+        have = self.size
         headers = {"User-Agent": "slae-lib", "Accept-Encoding": "identity"}
         if have:
             headers["Range"] = f"bytes={have}-"
@@ -218,61 +199,64 @@ class _Download:
                 # "The rest, if it is still the same file; all of it otherwise."
                 headers["If-Range"] = self.tag.read_text(encoding="utf-8")
         try:
-            response = request.urlopen(request.Request(self.url, headers=headers), timeout=SILENCE)
-        except error.HTTPError as answer:
-            if answer.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and have:
-                if answer.headers.get("Content-Range") == f"bytes */{have}":
-                    return None
-                self.discard()
-                raise _Cut("the server holds another version of the file") from answer
-            words = f"the server answered {answer.code} {answer.reason}"
-            if answer.code >= 500 or answer.code in (408, 429):
-                raise _Cut(words) from answer
-            raise self.failure(words) from answer
-        except error.URLError as problem:
-            if isinstance(problem.reason, ConnectionResetError):
-                raise _Cut("the connection was cut") from problem
-            cause = getattr(problem.reason, "strerror", None) or problem.reason
-            host = parse.urlsplit(self.url).netloc
-            raise self.failure(f"no connection to {host} ({cause})") from problem
-        except (OSError, http.client.HTTPException) as problem:
-            raise _Cut(f"the server gave no answer ({problem})") from problem
-        start = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
-        if response.status != http.HTTPStatus.PARTIAL_CONTENT:
-            self.discard()  # the server sends the file from its beginning
-            self._remember_version(response)
-        elif not start or int(start[1]) != have:
-            response.close()
+            with requests.get(self.url, headers=headers, stream=True, timeout=SILENCE) as answer:
+                if self._has_more(answer, have):
+                    self._append(answer)
+        except requests.RequestException as problem:
+            # Without any connection there is nothing to wait for; what broke off may come back.
+            if any(isinstance(part, MaxRetryError) for part in problem.args):
+                host = urlsplit(self.url).netloc
+                raise self.failure(f"no connection to {host} ({_heart(problem)})") from problem
+            raise _Cut(f"the connection was cut ({_heart(problem)})") from problem
+
+    def _has_more(self, answer: requests.Response, have: int) -> bool:
+        """Return whether ``answer`` has bytes for ``part``, which is emptied if it must be."""
+        status, span = answer.status_code, answer.headers.get("Content-Range", "")
+        if status == codes.partial_content and span.startswith(f"bytes {have}-"):
+            return True
+        if status == codes.ok:  # the server sends the file from its beginning
             self.discard()
-            raise _Cut("the server sent another part of the file than the missing one")
-        return response
+            mark = answer.headers.get("ETag", "W/")
+            if mark.startswith("W/"):  # a weak mark is not good enough to continue on
+                mark = answer.headers.get("Last-Modified", "")
+            if mark:
+                self.tag.write_text(mark, encoding="utf-8")
+            return True
+        if status in (codes.partial_content, codes.requested_range_not_satisfiable) and have:
+            if span == f"bytes */{have}":
+                return False  # all of it is here
+            self.discard()
+            raise _Cut("the server holds another version of the file")
+        words = f"the server answered {status} {answer.reason}"
+        raise _Cut(words) if status >= 500 or status in (408, 429) else self.failure(words)
 
-    def _remember_version(self, response: http.client.HTTPResponse) -> None:
-        mark = response.headers.get("ETag") or ""
-        if not mark or mark.startswith("W/"):  # a weak mark is not good enough to continue on
-            mark = response.headers.get("Last-Modified") or ""
-        if mark:
-            self.tag.write_text(mark, encoding="utf-8")
-
-    def _read(self, response: http.client.HTTPResponse) -> bytes:
-        # Apart from `file.write`, so that a cut connection and a full disk are told apart.
-        try:
-            return response.read(CHUNK)
-        except (OSError, http.client.HTTPException) as problem:
-            raise _Cut(f"the connection was cut ({problem})") from problem
-
-    def _check_room(self, total: int | None, have: int) -> None:
-        if total is None:
-            return
-        self._check_limit(total)
-        free = shutil.disk_usage(self.path.parent).free
-        if free < total - have:
-            raise self.failure(
-                f"the disk of {self.path.parent} has {free / 1e6:,.0f} MB free, and "
-                f"{(total - have) / 1e6:,.0f} MB are needed"
-            )
+    def _append(self, answer: requests.Response) -> None:
+        have, length = self.size, answer.headers.get("Content-Length")
+        total = have + int(length) if length else None
+        self._check_limit(total or have)
+        if words := shortage(self.path.parent, total - have if total else 0):
+            raise self.failure(words)
+        answer.raw.enforce_content_length = False  # or what arrived just before a cut is lost
+        look = {"desc": self.path.name, "initial": have, "disable": not self.progress}
+        with (
+            self.part.open("ab") as file,
+            tqdm.wrapattr(file, "write", total, **look) as goal,
+        ):
+            for chunk in answer.iter_content(CHUNK):
+                have += len(chunk)
+                self._check_limit(have)
+                goal.write(chunk)
+        if total and have < total:
+            raise _Cut(f"the connection was cut after {have:,} of {total:,} bytes")
 
     def _check_limit(self, size: int) -> None:
         if self.size_limit is not None and size > self.size_limit:
             self.discard()
             raise self.failure(f"it is larger than the {self.size_limit:,} bytes expected at most")
+
+
+def _heart(problem: object) -> str:
+    """Return what the system said; requests and urllib3 wrap it several times."""
+    while isinstance(problem, Exception) and problem.args:
+        problem = getattr(problem, "reason", None) or problem.args[-1]
+    return str(problem).rpartition(": ")[2].strip()

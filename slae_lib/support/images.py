@@ -2,7 +2,9 @@
 
 import math
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -17,34 +19,37 @@ def to_uint8(images: Tensor) -> Tensor:
     return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
-def image_grid(images: Tensor, columns: int | None = None) -> Image.Image:
+def resized(images: Tensor, side: int) -> Tensor:
+    """Bring pictures (B, C, H, W), floating point, to ``side`` x ``side``, without aliasing."""
+    if images.shape[-2:] == (side, side):
+        return images
+    return F.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
+
+
+def image_grid(images: Tensor, columns: int | None = None, frame: int = 0) -> Image.Image:
     """Return images side by side, with white lines of 2 px between them.
 
     Args:
         images: uint8 (N, 3, R, R).
         columns: images in a row; a square grid when not given.
+        frame: px of white around all of them, 2 at most.
     """
-    count = len(images)
-    columns = columns or math.ceil(math.sqrt(count))
-    rows = math.ceil(count / columns)
+    from torchvision.utils import make_grid  # here, for it takes its time to load
+
+    columns = columns or math.ceil(math.sqrt(len(images)))
+    rows = math.ceil(len(images) / columns)
+    blank = (rows + 1) * columns - len(images)  # a row too many: one image alone makes no grid
+    images = torch.cat([images, torch.full_like(images[:1], 255).expand(blank, -1, -1, -1)])
+    grid = make_grid(images, nrow=columns, padding=2, pad_value=255)  # 2 px around it as well
     side = images.shape[-1] + 2
-    sheet = torch.full((3, rows * side - 2, columns * side - 2), 255, dtype=torch.uint8)
-    for index, image in enumerate(images):
-        row, column = divmod(index, columns)
-        top, left = row * side, column * side
-        sheet[:, top : top + side - 2, left : left + side - 2] = image
-    return Image.fromarray(sheet.permute(1, 2, 0).numpy())
+    grid = grid[:, 2 - frame : rows * side + frame, 2 - frame : columns * side + frame]
+    return Image.fromarray(grid.permute(1, 2, 0).numpy())
 
 
 def grid_cells(sheet: Image.Image, count: int) -> Tensor:
     """Return the images of a square `image_grid`: uint8 (N, 3, R, R)."""
     columns = math.ceil(math.sqrt(count))
-    side = (sheet.width + 2) // columns
-    pixels = torch.frombuffer(bytearray(sheet.convert("RGB").tobytes()), dtype=torch.uint8)
-    pixels = pixels.reshape(sheet.height, sheet.width, 3).permute(2, 0, 1)
-    cells = []
-    for index in range(count):
-        row, column = divmod(index, columns)
-        top, left = row * side, column * side
-        cells.append(pixels[:, top : top + side - 2, left : left + side - 2])
-    return torch.stack(cells)
+    side = (sheet.width + 2) // columns - 2
+    pixels = torch.from_numpy(np.array(sheet.convert("RGB"))).permute(2, 0, 1)
+    cells = pixels.unfold(1, side, side + 2).unfold(2, side, side + 2)  # (3, rows, columns, R, R)
+    return cells.flatten(1, 2)[:, :count].transpose(0, 1).contiguous()

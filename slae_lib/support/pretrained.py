@@ -23,20 +23,12 @@ from slae_lib.support.errors import LabError, UsageError
 # Where each ReLU stands in torchvision's `vgg16().features`; relu5_3 is the third of the fifth
 # group, as the VGG paper counts.
 VGG16_RELU_NAMES = {
-    "relu1_1": 1,
-    "relu1_2": 3,
-    "relu2_1": 6,
-    "relu2_2": 8,
-    "relu3_1": 11,
-    "relu3_2": 13,
-    "relu3_3": 15,
-    "relu4_1": 18,
-    "relu4_2": 20,
-    "relu4_3": 22,
-    "relu5_1": 25,
-    "relu5_2": 27,
-    "relu5_3": 29,
-}
+    "relu1_1": 1, "relu1_2": 3,
+    "relu2_1": 6, "relu2_2": 8,
+    "relu3_1": 11, "relu3_2": 13, "relu3_3": 15,
+    "relu4_1": 18, "relu4_2": 20, "relu4_3": 22,
+    "relu5_1": 25, "relu5_2": 27, "relu5_3": 29,
+}  # fmt: skip
 
 
 class MissingWeightsError(LabError):
@@ -105,17 +97,6 @@ class WeightsFile:
             raise self.broken()
         return state
 
-    def fill(self, module: nn.Module, state: dict[str, Any]) -> None:
-        """Copy ``state``, which came from this file, into ``module``.
-
-        Raises:
-            MissingWeightsError: if names or shapes differ.
-        """
-        try:
-            module.load_state_dict(state)
-        except RuntimeError as problem:
-            raise self.broken() from problem
-
     def broken(self) -> MissingWeightsError:
         """Return the error for a file that is there and cannot be used."""
         return MissingWeightsError(
@@ -174,10 +155,9 @@ def normalise_for_vgg16(images: Tensor) -> Tensor:
     """
     from torchvision.models import VGG16_Weights
 
-    shift, scale = _shift_and_scale(VGG16_Weights.IMAGENET1K_FEATURES)
-    return (images - images.new_tensor(shift).view(3, 1, 1)) / images.new_tensor(scale).view(
-        3, 1, 1
-    )
+    numbers = _shift_and_scale(VGG16_Weights.IMAGENET1K_FEATURES)
+    shift, scale = (images.new_tensor(values).view(3, 1, 1) for values in numbers)
+    return (images - shift) / scale
 
 
 def fid_inception() -> nn.Module:
@@ -290,8 +270,11 @@ def _vgg16(file: WeightsFile) -> nn.Sequential:
     with torch.device("meta"):
         features = vgg16().features
     features.to_empty(device="cpu")
-    prefix = "features."
-    file.fill(features, {k.removeprefix(prefix): v for k, v in state.items() if prefix in k})
+    weights = {k.removeprefix("features."): v for k, v in state.items() if "features." in k}
+    try:
+        features.load_state_dict(weights)
+    except RuntimeError as problem:
+        raise file.broken() from problem
     for layer in features:
         if isinstance(layer, nn.ReLU):
             layer.inplace = False

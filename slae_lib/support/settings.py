@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import pkgutil
 import types
 import typing
 from dataclasses import field
@@ -10,21 +11,38 @@ from typing import Any, Literal
 from slae_lib.support.errors import UsageError
 
 
-def option(default: Any, text: str) -> Any:
-    """Return a field with a default and the text that `slae COMMAND --help` shows."""
-    return field(default=default, metadata={"help": text})
+def option(default: Any, text: str, *, choices: str | None = None) -> Any:
+    """Return a field with a default and the text that `slae COMMAND --help` shows.
+
+    Args:
+        default: of the field.
+        text: what it means.
+        choices: ``module:name`` of what holds the values it may have, where they are not known
+            beforehand; looked up when another value than the default is checked.
+    """
+    return field(default=default, metadata={"help": text, "choices": choices})
+
+
+def choices_of(place: str) -> list[str]:
+    """Return the names that ``module:name``, a collection or a function that gives one, holds."""
+    found = pkgutil.resolve_name(place)
+    return list(found() if callable(found) else found)
 
 
 class Settings:
     """Turn fields into a dictionary and back, and refuse what the type hints do not allow."""
 
     def __post_init__(self) -> None:
-        for name, hint in typing.get_type_hints(type(self)).items():
+        hints = typing.get_type_hints(type(self))
+        for described in dataclasses.fields(self):  # type: ignore[arg-type]
+            name, hint = described.name, hints[described.name]
             value = getattr(self, name)
-            if typing.get_origin(hint) is Literal and value not in typing.get_args(hint):
+            choices: Any = typing.get_args(hint) if typing.get_origin(hint) is Literal else None
+            if described.metadata["choices"] and value != described.default:
+                choices = choices_of(described.metadata["choices"])
+            if choices is not None and value not in choices:
                 raise UsageError(
-                    f"{name} is {value!r}; choose one of "
-                    f"{', '.join(str(choice) for choice in typing.get_args(hint))}."
+                    f"{name} is {value!r}; choose one of {', '.join(map(str, choices))}."
                 )
             if not _fits(value, hint):
                 raise UsageError(f"{name} is {value!r}; it has to be {_words(hint)}.")

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from slae_lib.datasets import ImageSet
-from slae_lib.training.config import TrainConfig
+from slae_lib.training.config import RunConfig
 
 
 def image_batches(
-    images: ImageSet, config: TrainConfig, start: int = 0, rank: int = 0, processes: int = 1
+    images: ImageSet, config: RunConfig, start: int = 0, rank: int = 0, processes: int = 1
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield (indices (B,), uint8 images (B, 3, R, R)) without end, from iteration ``start`` on.
 

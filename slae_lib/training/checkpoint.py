@@ -16,9 +16,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 from slae_lib.blocks import fold_spectral_norm, refresh_spectral_norm
+from slae_lib.generator import Generator
 from slae_lib.support.errors import LabError
 from slae_lib.support.files import atomic_write
-from slae_lib.training.families import AnyGenerator, make_generator, model_from_dict, model_to_dict
+from slae_lib.training.families import make_generator, model_from_dict, model_to_dict
 
 CHECKPOINT_FORMAT = "slae-lab-checkpoint-1"
 GENERATOR_FORMAT = "slae-lab-generator-1"
@@ -81,7 +82,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
-def load_averaged_generator(path: Path) -> AnyGenerator:
+def load_averaged_generator(path: Path) -> Generator:
     """Return the averaged generator that a checkpoint holds, on the CPU, ready to sample from.
 
     Raises:
@@ -90,7 +91,7 @@ def load_averaged_generator(path: Path) -> AnyGenerator:
     return averaged_generator(load_checkpoint(path), path)
 
 
-def averaged_generator(state: dict[str, Any], path: Path) -> AnyGenerator:
+def averaged_generator(state: dict[str, Any], path: Path) -> Generator:
     """Return the averaged generator of a checkpoint that was read from ``path``.
 
     Raises:
@@ -143,7 +144,7 @@ def load_into(module: nn.Module, state: dict[str, torch.Tensor], path: Path, wha
 
 def save_generator(
     path: Path,
-    generator: AnyGenerator,
+    generator: Generator,
     facts: dict[str, str] | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> None:
@@ -184,7 +185,7 @@ def _write_safetensors(write: Callable[[], None]) -> None:
         raise OSError(number, str(error)) from error
 
 
-def load_generator(path: Path | str) -> AnyGenerator:
+def load_generator(path: Path | str) -> Generator:
     """Return the generator that `save_generator` wrote, on the CPU, ready to sample from.
 
     Raises:

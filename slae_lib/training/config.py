@@ -1,4 +1,4 @@
-"""How a model is trained: one frozen dataclass, whose fields carry their own help."""
+"""How a model is trained, as frozen dataclasses whose fields carry their own help."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,8 +8,12 @@ from slae_lib.support.settings import Settings, option
 
 
 @dataclass(frozen=True)
-class TrainConfig(Settings):
-    """One training run; with a `ModelConfig` and the data it can be repeated bit for bit (CPU)."""
+class RunConfig(Settings):
+    """What every family's run is told; with networks and data it can be repeated bit for bit (CPU).
+
+    Raises:
+        UsageError: for a value that does not exist.
+    """
 
     iterations: int = option(50_000, "steps of the generator and of the discriminator")
     batch_size: int = option(8, "real images per step and process")
@@ -20,24 +24,10 @@ class TrainConfig(Settings):
     beta1: float = option(0.5, "Adam's first decay")
     beta2: float = option(0.999, "Adam's second decay")
     ema_decay: float = option(0.999, "of the averaged generator that samples are drawn from")
-    hinge_margin: Literal["fixed", "random"] = option(
-        "fixed", "hinge at 1 (paper), or drawn per logit from [0.8, 1) (FastGAN's code)"
-    )
-    reconstruction: Literal["lpips", "vgg", "l1", "none"] = option(
-        "lpips",
-        "distance between decoded and real images: LPIPS, uncalibrated VGG-16 features, L1, "
-        "or no such loss",
-    )
-    reconstruction_weight: float = option(1.0, "factor of the reconstruction loss")
     augment: str = option("color,translation", "DiffAugment: color, translation, cutout, or none")
     flip: bool = option(False, "mirror half of the real images; not for text or asymmetric things")
-    metadata_layer: str = option("relu5_3", "layer of VGG-16 that the metadata is taken from")
-    metadata_scale: Literal["standardised", "raw"] = option(
-        "standardised", "scale of the metadata: mean 0 and deviation 1 per channel, or as it is"
-    )
     device: Literal["auto", "cpu"] = option("auto", "the accelerator if there is one, or the CPU")
     precision: Literal["no", "fp16", "bf16"] = option("no", "mixed precision")
-    compile: bool = option(False, "compile the networks with torch.compile")
     seed: int = option(0, "of weights, noise, order of the images and augmentation")
     samples: int = option(64, "images in a sample grid")
     log_every: int = option(50, "iterations between lines of metrics.csv")
@@ -60,7 +50,7 @@ class TrainConfig(Settings):
             raise UsageError(
                 f"batch_size is {self.batch_size}; batch norm needs 2 or more images at a time."
             )
-        for name in ("sample_every", "checkpoint_every", "reconstruction_weight", "seed"):
+        for name in ("sample_every", "checkpoint_every", "seed"):
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} is {getattr(self, name)}; it has to be 0 or more.")
         for name in ("learning_rate", "discriminator_learning_rate"):
@@ -70,3 +60,44 @@ class TrainConfig(Settings):
         for name in ("beta1", "beta2", "ema_decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; it has to lie in [0, 1).")
+
+    @property
+    def leaves_gradients_out(self) -> bool:
+        """Whether some weights get no gradient, which several processes have to know."""
+        return False
+
+
+@dataclass(frozen=True)
+class TrainConfig(RunConfig):
+    """A run of FastGAN or SLAE.
+
+    Raises:
+        UsageError: for a value that does not exist.
+    """
+
+    hinge_margin: Literal["fixed", "random"] = option(
+        "fixed", "hinge at 1 (paper), or drawn per logit from [0.8, 1) (FastGAN's code)"
+    )
+    reconstruction: Literal["lpips", "vgg", "l1", "none"] = option(
+        "lpips",
+        "distance between decoded and real images: LPIPS, uncalibrated VGG-16 features, L1, "
+        "or no such loss",
+    )
+    reconstruction_weight: float = option(1.0, "factor of the reconstruction loss")
+    metadata_layer: str = option("relu5_3", "layer of VGG-16 that the metadata is taken from")
+    metadata_scale: Literal["standardised", "raw"] = option(
+        "standardised", "scale of the metadata: mean 0 and deviation 1 per channel, or as it is"
+    )
+    compile: bool = option(False, "compile the networks with torch.compile")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.reconstruction_weight < 0:
+            raise UsageError(
+                f"reconstruction_weight is {self.reconstruction_weight}; it has to be 0 or more."
+            )
+
+    @property
+    def leaves_gradients_out(self) -> bool:
+        """Without reconstruction the discriminator's decoders get no gradient."""
+        return self.reconstruction == "none"

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from slae_lib.support.files import atomic_write, write_error
-from slae_lib.support.images import grid_cells, image_grid
+from slae_lib.support.images import grid_cells, image_grid, resized
 
 METRICS = (
     "iteration",
@@ -91,14 +91,8 @@ def save_samples(run: Path, iteration: int, samples: Tensor) -> None:
         samples: uint8 (N, 3, R, R).
     """
     if samples.shape[-1] > CELL_LIMIT:
-        samples = (
-            torch.nn.functional.interpolate(
-                samples.float(), size=CELL_LIMIT, mode="bilinear", antialias=True
-            )
-            .round()
-            .clamp(0, 255)
-            .to(torch.uint8)
-        )
+        reduced = resized(samples.float(), CELL_LIMIT)
+        samples = reduced.round().clamp(0, 255).to(torch.uint8)
     path = run / "samples" / f"{iteration:07d}.png"
     with atomic_write(path) as temporary:
         image_grid(samples).save(temporary, format="PNG")

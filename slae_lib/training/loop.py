@@ -7,38 +7,32 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.utils import set_seed
-from torch import Tensor
 from tqdm.auto import tqdm
 
 from slae_lib.augment import parse_policy
-from slae_lib.baselines.stylegan2_config import StyleGAN2TrainConfig
-from slae_lib.baselines.stylegan2_step import StyleGAN2Step
 from slae_lib.blocks import refresh_spectral_norm
-from slae_lib.config import ModelConfig
+from slae_lib.config import ModelConfig, NetworkConfig
 from slae_lib.datasets import ImageSet
 from slae_lib.datasets.bank import MetadataBank
-from slae_lib.losses import l1_distance
 from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.images import to_float
-from slae_lib.support.pretrained import perceptual_distance
 from slae_lib.training.batches import image_batches
 from slae_lib.training.checkpoint import load_checkpoint, save_generator
-from slae_lib.training.config import TrainConfig
-from slae_lib.training.families import AnyConfig, family_of, model_from_dict
+from slae_lib.training.config import RunConfig, TrainConfig
+from slae_lib.training.families import family_of, model_from_dict
 from slae_lib.training.recorder import Progress, Recorder, distance_of_reals
-from slae_lib.training.run import alone, newest_checkpoint
-from slae_lib.training.state import StepLosses, TrainingState
-from slae_lib.training.step import Distance, TrainingStep
+from slae_lib.training.run import locked, newest_checkpoint
+from slae_lib.training.state import Step, TrainingState
 
 
 def train(
-    model: AnyConfig,
-    config: TrainConfig,
+    model: NetworkConfig,
+    config: RunConfig,
     images: ImageSet,
     bank: MetadataBank | None,
     run: Path,
@@ -78,8 +72,7 @@ def train(
         kwargs_handlers=[
             DistributedDataParallelKwargs(
                 broadcast_buffers=False,
-                # Without reconstruction the discriminator's decoders get no gradient.
-                find_unused_parameters=config.reconstruction == "none",
+                find_unused_parameters=config.leaves_gradients_out,
             )
         ],
     )
@@ -88,11 +81,11 @@ def train(
     state = TrainingState(model, config, bank)
     state.average.to(accelerator.device)
     state.scaler = accelerator.scaler
-    step = _step(state, config, accelerator)
+    step: Step = family_of(model).load("step")(state, config, accelerator)
     set_seed(config.seed + rank)  # ... and goes on with noise of its own.
     with contextlib.ExitStack() as stack:
         if accelerator.is_main_process:
-            stack.enter_context(alone(run))  # before its checkpoint is read
+            stack.enter_context(locked(run))  # before its checkpoint is read
         if resume:
             path = newest_checkpoint(run)
             checkpoint = load_checkpoint(path)
@@ -101,7 +94,9 @@ def train(
             if rank:  # the checkpoint holds the random state of the first process
                 set_seed(config.seed + rank + state.iteration)
         images = images.to(accelerator.device)
-        bank_rows = None if bank is None else bank.rows(scale=config.metadata_scale)
+        bank_rows = (
+            None if bank is None else bank.rows(scale=cast(TrainConfig, config).metadata_scale)
+        )
         batches = image_batches(images, config, state.iteration, rank, processes)
         recorder = None
         if accelerator.is_main_process:
@@ -131,7 +126,7 @@ def train(
 
 
 def check_inputs(
-    model: AnyConfig, config: TrainConfig, images: ImageSet, bank: MetadataBank | None
+    model: NetworkConfig, config: RunConfig, images: ImageSet, bank: MetadataBank | None
 ) -> None:
     """Raise `LabError` if the parts of a run do not belong together."""
     parse_policy(config.augment)
@@ -156,31 +151,16 @@ def check_inputs(
         if not model.metadata:
             raise UsageError("this model takes no metadata; leave the bank out.")
         bank.check(images)
-        if isinstance(model, ModelConfig) and bank.values.shape[1] != model.metadata_dim:
+        channels, expected = bank.values.shape[1], cast(ModelConfig, model).metadata_dim
+        if channels != expected:
             raise UsageError(
-                f"the metadata bank has {bank.values.shape[1]} channels and the model expects "
-                f"{model.metadata_dim}; choose metadata_dim={bank.values.shape[1]}."
+                f"the metadata bank has {channels} channels and the model expects {expected}; "
+                f"choose metadata_dim={channels}."
             )
 
 
-def _step(
-    state: TrainingState, config: TrainConfig, accelerator: Accelerator
-) -> Callable[[Tensor, Any], StepLosses]:
-    if isinstance(config, StyleGAN2TrainConfig):
-        return StyleGAN2Step(state, config, accelerator)
-    return TrainingStep(state, config, accelerator, _distance(config, accelerator.device))
-
-
-def _distance(config: TrainConfig, device: torch.device) -> Distance | None:
-    if config.reconstruction == "none":
-        return None
-    if config.reconstruction == "l1":
-        return l1_distance
-    return perceptual_distance(config.reconstruction).to(device)
-
-
 def _check_checkpoint(
-    checkpoint: dict[str, Any], path: Path, model: AnyConfig, images: ImageSet
+    checkpoint: dict[str, Any], path: Path, model: NetworkConfig, images: ImageSet
 ) -> None:
     if model_from_dict(checkpoint["model"]) != model:
         raise LabError(
@@ -196,7 +176,7 @@ def _check_checkpoint(
 
 def _save_result(
     state: TrainingState,
-    config: TrainConfig,
+    config: RunConfig,
     images: ImageSet,
     bank: MetadataBank | None,
     run: Path,
@@ -225,7 +205,7 @@ def _postfix(row: dict[str, float | None]) -> dict[str, str]:
     return {name: f"{value:.2f}" for name, value in shown.items() if value is not None}
 
 
-def _bar(config: TrainConfig, state: TrainingState, recorder: Recorder | None) -> Any:
+def _bar(config: RunConfig, state: TrainingState, recorder: Recorder | None) -> Any:
     # In a log file every update would stay, in one endless line.
     in_a_file = not sys.stderr.isatty() and "ipykernel" not in sys.modules
     return tqdm(

@@ -1,10 +1,10 @@
 """Named configurations, from fifteen seconds on a laptop to the paper's own."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from slae_lib.baselines.stylegan2_config import NARROW, StyleGAN2Config, StyleGAN2TrainConfig
 from slae_lib.config import ModelConfig
-from slae_lib.training.config import TrainConfig
+from slae_lib.training.config import RunConfig, TrainConfig
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Preset:
     """
 
     title: str
-    model: ModelConfig | StyleGAN2Config
-    train: TrainConfig
+    model: Any  # of the family's two kinds of configuration
+    train: RunConfig
 
 
 PRESETS: dict[str, Preset] = {
@@ -73,25 +73,5 @@ PRESETS: dict[str, Preset] = {
         "the paper's setting at 1024 px, for a GPU with 16 GB or more",
         ModelConfig(resolution=1024),
         TrainConfig(samples=16),
-    ),
-    # The comparison system. A high R1 weight is for high resolutions; 64 px need little.
-    "stylegan2-cpu": Preset(
-        "StyleGAN2, narrow, at 64 px on a CPU: to compare with cpu-demo",
-        NARROW,
-        StyleGAN2TrainConfig(
-            iterations=1500,
-            ema_decay=0.99,
-            augment="translation",
-            r1_gamma=1.0,
-            device="cpu",
-            log_every=10,
-            sample_every=150,
-            checkpoint_every=500,
-        ),
-    ),
-    "stylegan2-256": Preset(
-        "StyleGAN2, config F, at 256 px, for a GPU with 16 GB or more",
-        StyleGAN2Config(resolution=256),
-        StyleGAN2TrainConfig(samples=25),
     ),
 }

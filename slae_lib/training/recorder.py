@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from slae_lib.config import NetworkConfig
 from slae_lib.datasets import ImageSet
 from slae_lib.discriminator import downsample
 from slae_lib.support.errors import LabError
@@ -19,9 +20,9 @@ from slae_lib.training.checkpoint import (
     list_checkpoints,
     save_checkpoint,
 )
-from slae_lib.training.config import TrainConfig
+from slae_lib.training.config import RunConfig
 from slae_lib.training.diversity import pairwise_distance
-from slae_lib.training.families import AnyConfig, model_to_dict
+from slae_lib.training.families import model_to_dict
 from slae_lib.training.log import MetricsFile, save_samples
 from slae_lib.training.state import StepLosses, TrainingState
 
@@ -63,8 +64,8 @@ class Recorder:
         self,
         run: Path,
         state: TrainingState,
-        model: AnyConfig,
-        config: TrainConfig,
+        model: NetworkConfig,
+        config: RunConfig,
         images: ImageSet,
         batch_size: int,
         callback: Callable[[Progress], None] | None,

@@ -25,8 +25,7 @@ from filelock import FileLock, SoftFileLock, Timeout
 from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.files import atomic_write, write_error
 from slae_lib.training.checkpoint import list_checkpoints
-from slae_lib.training.config import TrainConfig
-from slae_lib.training.families import AnyConfig, model_from_dict, model_to_dict, train_from_dict
+from slae_lib.training.families import family_of, model_from_dict, model_to_dict
 
 LOCK = ".lock"  # the file in a run's folder that a training holds
 
@@ -52,8 +51,8 @@ class RunInfo:
         versions: of the lab, Python and PyTorch that started the run.
     """
 
-    model: AnyConfig
-    train: TrainConfig
+    model: Any  # of a family's configuration of networks
+    train: Any  # and of its configuration of a run
     data: str
     data_fingerprint: str
     versions: dict[str, str] = field(default_factory=dict)
@@ -90,7 +89,7 @@ class RunInfo:
             model = model_from_dict(values["model"])
             return cls(
                 model=model,
-                train=train_from_dict(values["train"], model),
+                train=family_of(model).train.from_dict(values["train"]),
                 data=values["data"],
                 data_fingerprint=values["data_fingerprint"],
                 versions=values["versions"],
@@ -138,7 +137,7 @@ def check_folder(run: Path, overwrite: bool) -> None:
 def prepare_folder(run: Path, overwrite: bool) -> None:
     """Make ``run`` an empty folder for a new run.
 
-    Whoever may meet another training there calls it inside `alone`, whose lock stays.
+    Whoever may meet another training there calls it inside `locked`, whose lock stays.
 
     Raises:
         UsageError: as `check_folder`.
@@ -172,7 +171,7 @@ def newest_checkpoint(run: Path) -> Path:
 
 
 @contextlib.contextmanager
-def alone(run: Path) -> Iterator[None]:
+def locked(run: Path) -> Iterator[None]:
     """Hold the folder of a run, so that no other training writes into it meanwhile.
 
     Raises:

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from slae_lib.datasets.bank import MetadataBank, Mode, Scale
 from slae_lib.datasets.pictures import BadPicture, in_threads, read_picture
+from slae_lib.generator import Generator
 from slae_lib.metadata import RESOLUTION, MetadataExtractor
 from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.files import atomic_write
 from slae_lib.support.images import image_grid, to_float, to_uint8
 from slae_lib.training.checkpoint import generator_facts, load_generator
-from slae_lib.training.families import AnyGenerator
 
 MODES = get_args(Mode)
 SEED_LIMIT = 9_000_000_000_000
@@ -60,7 +60,7 @@ class GeneratedImages:
 
     def __init__(
         self,
-        generator: AnyGenerator,
+        generator: Generator,
         bank: MetadataBank | None,
         count: int,
         seed: int = 0,

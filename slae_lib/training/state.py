@@ -1,20 +1,25 @@
 """Everything that changes while training."""
 
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from slae_lib.baselines.stylegan2_config import StyleGAN2TrainConfig
-from slae_lib.baselines.stylegan2_losses import PATH_LENGTH_INTERVAL, PathLength, lazy_adam
 from slae_lib.blocks import refresh_spectral_norm
+from slae_lib.config import NetworkConfig
 from slae_lib.datasets.bank import MetadataBank
+from slae_lib.generator import Generator
 from slae_lib.support.images import to_uint8
 from slae_lib.training.checkpoint import load_into
-from slae_lib.training.config import TrainConfig
-from slae_lib.training.families import AnyConfig, AnyGenerator, make_discriminator, make_generator
+from slae_lib.training.config import RunConfig, TrainConfig
+from slae_lib.training.families import (
+    family_of,
+    make_discriminator,
+    make_generator,
+)
 
 
 class StepLosses(NamedTuple):
@@ -37,16 +42,38 @@ class StepLosses(NamedTuple):
     penalty: Tensor | None = None
 
 
+class Step(Protocol):
+    """One iteration of a family of models; its class also makes what the iteration changes."""
+
+    period: int  # iterations after which the same work comes again, for measuring its time
+
+    def __init__(self, state: "TrainingState", config: Any, accelerator: Accelerator) -> None: ...
+
+    def __call__(self, real: Tensor, metadata: Tensor | None) -> StepLosses:
+        """Train on one batch: (B, 3, R, R) in [-1, 1], and their (B, metadata_dim) or None."""
+
+    @staticmethod
+    def optimizers(
+        generator: nn.Module, discriminator: nn.Module, config: Any
+    ) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+        """Return the optimisers of both networks."""
+
+    @staticmethod
+    def extras() -> dict[str, nn.Module]:
+        """Return what else changes while training, by its name in a checkpoint."""
+
+
 class TrainingState:
     """Everything that changes while training; what a checkpoint holds."""
 
-    def __init__(self, model: AnyConfig, config: TrainConfig, bank: MetadataBank | None) -> None:
+    def __init__(self, model: NetworkConfig, config: RunConfig, bank: MetadataBank | None) -> None:
         self.iteration = 0
         self.seconds = 0.0
         self.model = model
         self.generator = make_generator(model)
         self.discriminator = make_discriminator(model)
-        self.path_length = PathLength()  # StyleGAN2's, a single number
+        step: type[Step] = family_of(model).load("step")
+        self.extras = step.extras()
         self.scaler: torch.amp.GradScaler | None = None  # of the losses, for fp16
         # With buffers, so that the average has batch-norm statistics and works in eval mode.
         self.average = AveragedModel(
@@ -54,7 +81,7 @@ class TrainingState:
             multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay),
             use_buffers=True,
         )
-        self.generator_optimizer, self.discriminator_optimizer = _optimizers(
+        self.generator_optimizer, self.discriminator_optimizer = step.optimizers(
             self.generator, self.discriminator, config
         )
         # The same noise and metadata in every sample grid, so that one can watch them grow.
@@ -64,7 +91,7 @@ class TrainingState:
         if bank is not None:  # of as many different training images as there are
             order = torch.randperm(len(bank), generator=source)
             chosen = order[torch.arange(config.samples) % len(bank)]
-            self.fixed_metadata = bank.rows(chosen, config.metadata_scale)
+            self.fixed_metadata = bank.rows(chosen, cast(TrainConfig, config).metadata_scale)
 
     def state_dict(self) -> dict[str, Any]:
         """Return networks, average, optimisers, random state, fixed noise and counters."""
@@ -74,7 +101,7 @@ class TrainingState:
             "generator": self.generator.state_dict(),
             "discriminator": self.discriminator.state_dict(),
             "average": self.average.state_dict(),
-            "path_length": self.path_length.state_dict(),
+            **{name: extra.state_dict() for name, extra in self.extras.items()},
             "loss_scale": {} if self.scaler is None else self.scaler.state_dict(),
             "generator_optimizer": self.generator_optimizer.state_dict(),
             "discriminator_optimizer": self.discriminator_optimizer.state_dict(),
@@ -86,8 +113,10 @@ class TrainingState:
 
     def load_state_dict(self, state: dict[str, Any], path: Path) -> None:
         """Continue from ``state``; ``path`` is the file to name in errors."""
-        for name in ("generator", "discriminator", "average", "path_length"):
+        for name in ("generator", "discriminator", "average"):
             load_into(getattr(self, name), state[name], path, name)
+        for name, extra in self.extras.items():
+            load_into(extra, state[name], path, name)
         self.generator_optimizer.load_state_dict(state["generator_optimizer"])
         self.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
         if self.scaler is not None and state.get("loss_scale"):
@@ -101,9 +130,9 @@ class TrainingState:
             torch.cuda.set_rng_state_all(state["random_cuda"])
 
     @property
-    def averaged_generator(self) -> AnyGenerator:
+    def averaged_generator(self) -> Generator:
         """The generator whose weights are the moving average."""
-        return cast(AnyGenerator, self.average.module)
+        return cast(Generator, self.average.module)
 
     @torch.no_grad()
     def sample(self) -> Tensor:
@@ -120,23 +149,3 @@ class TrainingState:
             images.append(to_uint8(self.average(noise, metadata).image).cpu())
         self.average.train()
         return torch.cat(images)
-
-
-def _optimizers(
-    generator: nn.Module, discriminator: nn.Module, config: TrainConfig
-) -> tuple[torch.optim.Adam, torch.optim.Adam]:
-    beta1, beta2 = config.beta1, config.beta2
-    rate = config.learning_rate
-    discriminator_rate = config.discriminator_learning_rate or rate
-    if isinstance(config, StyleGAN2TrainConfig):
-        path_interval = PATH_LENGTH_INTERVAL if config.path_length else None
-        return (
-            lazy_adam(generator, path_interval, rate, beta1, beta2),
-            lazy_adam(discriminator, config.r1_interval, discriminator_rate, beta1, beta2),
-        )
-    return (
-        torch.optim.Adam(generator.parameters(), rate, (beta1, beta2), fused=True),
-        torch.optim.Adam(
-            discriminator.parameters(), discriminator_rate, (beta1, beta2), fused=True
-        ),
-    )

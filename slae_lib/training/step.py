@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
@@ -12,7 +12,13 @@ from torch.nn.utils import parametrize
 from slae_lib.augment import augment
 from slae_lib.config import ModelConfig
 from slae_lib.discriminator import downsample
-from slae_lib.losses import discriminator_hinge, generator_hinge, reconstruction_loss
+from slae_lib.losses import (
+    discriminator_hinge,
+    generator_hinge,
+    l1_distance,
+    reconstruction_loss,
+)
+from slae_lib.support.pretrained import perceptual_distance
 from slae_lib.training.config import TrainConfig
 from slae_lib.training.state import StepLosses, TrainingState
 
@@ -22,19 +28,14 @@ Distance = Callable[[Tensor, Tensor], Tensor]
 class TrainingStep:
     """One iteration: a step of the discriminator and a step of the generator."""
 
-    def __init__(
-        self,
-        state: TrainingState,
-        config: TrainConfig,
-        accelerator: Accelerator,
-        distance: Distance | None,
-    ) -> None:
+    period = 1
+
+    def __init__(self, state: TrainingState, config: TrainConfig, accelerator: Accelerator) -> None:
         self.state = state
         self.config = config
         self.accelerator = accelerator
-        self.distance = distance
-        assert isinstance(state.model, ModelConfig)
-        self.model = state.model
+        self.distance = _distance(config, accelerator.device)
+        self.model = cast(ModelConfig, state.model)
         # Alone on one device `prepare` moves the networks and returns them as they are; with
         # several processes it wraps them, so the state keeps the bare networks.
         (
@@ -56,6 +57,24 @@ class TrainingStep:
             self.generator = torch.compile(self.generator)
             self.discriminator = torch.compile(self.discriminator)
             self.critic = torch.compile(self.critic)  # type: ignore[assignment]
+
+    @staticmethod
+    def optimizers(
+        generator: nn.Module, discriminator: nn.Module, config: TrainConfig
+    ) -> tuple[torch.optim.Adam, torch.optim.Adam]:
+        """Return Adam for both networks, in one fused kernel each."""
+        betas = config.beta1, config.beta2
+        rate = config.learning_rate
+        discriminator_rate = config.discriminator_learning_rate or rate
+        return (
+            torch.optim.Adam(generator.parameters(), rate, betas, fused=True),
+            torch.optim.Adam(discriminator.parameters(), discriminator_rate, betas, fused=True),
+        )
+
+    @staticmethod
+    def extras() -> dict[str, nn.Module]:
+        """Return nothing: two networks and their average are all that changes."""
+        return {}
 
     def __call__(self, real: Tensor, metadata: Tensor | None) -> StepLosses:
         """Train on one batch.
@@ -113,3 +132,11 @@ class TrainingStep:
             fake_logits=fake_logits.detach().mean(),
             reconstruction=None if reconstruction is None else reconstruction.detach(),
         )
+
+
+def _distance(config: TrainConfig, device: torch.device) -> Distance | None:
+    if config.reconstruction == "none":
+        return None
+    if config.reconstruction == "l1":
+        return l1_distance
+    return perceptual_distance(config.reconstruction).to(device)

@@ -8,8 +8,8 @@ import signal
 from pathlib import Path
 
 import pytest
-import torch
 from click.testing import CliRunner
+from inception_doubles import Projection
 
 from slae_lib.ablation import (
     SYSTEMS,
@@ -24,10 +24,8 @@ from slae_lib.ablation.records import earlier_trials, is_run, wanted_run
 from slae_lib.ablation.results import Point, Trial, t_interval
 from slae_lib.cli import main
 from slae_lib.datasets import load_images
-from slae_lib.evaluation.fid import InceptionFeatures
 from slae_lib.evaluation.frechet import frechet_distance
-from slae_lib.plotting.ablation import STYLES, ablation_figure
-from slae_lib.plotting.ablation_page import markdown, write_page
+from slae_lib.plotting.ablation import ablation_figure, markdown, styles, write_page
 from slae_lib.support.errors import LabError, UsageError
 from slae_lib.training.checkpoint import checkpoint_path, list_checkpoints
 from slae_lib.training.presets import PRESETS
@@ -35,23 +33,6 @@ from slae_lib.training.recorder import Recorder
 from slae_lib.training.state import StepLosses
 
 RESULTS = Path(__file__).parents[2] / "figures" / "results"
-
-
-class Projection(InceptionFeatures):
-    """A fixed random projection in place of the Inception network, which is slow and large."""
-
-    def __init__(self) -> None:
-        self.device = torch.device("cpu")
-        self.weights = "projection"
-        self.batch_size, self.progress = 32, False
-        source = torch.Generator().manual_seed(0)
-        self.matrix = torch.randn(3 * 64 * 64, 6, generator=source) / 100
-
-    def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        return images.flatten(1).float() / 255 @ self.matrix
-
-    def of_stored(self, images) -> torch.Tensor:
-        return self.of(images)
 
 
 def trial(system: str, seed: int, *fids: float) -> Trial:
@@ -95,7 +76,7 @@ def test_the_four_models_are_the_four_combinations() -> None:
     }
 
 
-@pytest.mark.parametrize("preset", [name for name in PRESETS if not name.startswith("stylegan2")])
+@pytest.mark.parametrize("preset", list(PRESETS))
 def test_stylegan2_sees_the_same_images_in_the_same_way(preset: str) -> None:
     _, ours = system_configs("fastgan", preset)
     model, theirs = system_configs("stylegan2", preset)
@@ -161,11 +142,11 @@ def test_results_go_to_a_file_and_back(tmp_path: Path) -> None:
 
 
 def test_no_two_systems_differ_by_colour_alone() -> None:
-    assert STYLES.keys() == SYSTEMS.keys()
+    assert styles().keys() == SYSTEMS.keys()
     for column in range(3):
-        kinds = {style[column] for style in STYLES.values()}
+        kinds = {style[column] for style in styles().values()}
         assert len(kinds) >= 4
-    assert len({style[1] for style in STYLES.values()}) == len(STYLES)
+    assert len({style[1] for style in styles().values()}) == len(styles())
 
 
 def test_the_figure_draws_every_seed_and_the_mean() -> None:
@@ -415,7 +396,7 @@ def test_the_names_on_the_command_line_are_the_systems() -> None:
         if option.name in ("systems", "preset")
     }
     assert choices["systems"] == tuple(SYSTEMS)
-    assert choices["preset"] == tuple(name for name in PRESETS if not name.startswith("stylegan2"))
+    assert choices["preset"] == tuple(PRESETS)
 
 
 def test_the_page_is_made_from_the_numbers(tmp_path: Path) -> None:

@@ -8,13 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from slae_lib.baselines.stylegan2 import (
-    MappingNetwork,
-    StyleGAN2Discriminator,
-    StyleGAN2Generator,
-)
-from slae_lib.baselines.stylegan2_config import NARROW, StyleGAN2Config
-from slae_lib.baselines.stylegan2_layers import (
+from slae_lib.baselines.stylegan2.config import NARROW, StyleGAN2Config
+from slae_lib.baselines.stylegan2.layers import (
     EqualisedConv,
     EqualisedLinear,
     MinibatchDeviation,
@@ -24,13 +19,18 @@ from slae_lib.baselines.stylegan2_layers import (
     downsample,
     upsample,
 )
-from slae_lib.baselines.stylegan2_losses import (
+from slae_lib.baselines.stylegan2.losses import (
     PathLength,
     discriminator_logistic,
     generator_logistic,
     lazy_adam,
     path_length_weight,
     r1_penalty,
+)
+from slae_lib.baselines.stylegan2.networks import (
+    MappingNetwork,
+    StyleGAN2Discriminator,
+    StyleGAN2Generator,
 )
 from slae_lib.support.errors import UsageError
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from slae_lib.baselines.stylegan2_config import StyleGAN2Config, StyleGAN2TrainConfig
-from slae_lib.baselines.stylegan2_step import StyleGAN2Step
+from slae_lib.baselines.stylegan2.config import StyleGAN2Config, StyleGAN2TrainConfig
+from slae_lib.baselines.stylegan2.step import StyleGAN2Step
 from slae_lib.datasets import ImageSet, load_images
 from slae_lib.plotting.gallery import write_gallery
 from slae_lib.support.errors import LabError, UsageError

@@ -152,27 +152,40 @@ def test_backtracking_of_training_images_says_so(
     run_evaluate: Evaluate, run: Path, mode: str
 ) -> None:
     options = ("--distance", "l1", "--steps", 2, "--restarts", 1, "--targets", 2)
-    result = run_evaluate("lpips", "--run", run, "--metadata", mode, *options)
+    result = run_evaluate("backtracking", "--run", run, "--metadata", mode, *options)
     assert result.exit_code == 0, result.output
     assert "L1 distance (not perceptual)" in result.output
     assert "2 of the 2 reconstructed images are training images" in result.output
-    values = json.loads((run / "evaluation-lpips.json").read_text())
+    values = json.loads((run / "evaluation-backtracking.json").read_text())
     assert values["metadata"] == mode
     assert values["backtracking"]["distance"] == "L1 distance (not perceptual)"
     assert values["backtracking"]["steps"] == 2
     assert set(values["backtracking"]["images"]) == {"blue.png", "green.png"}
-    assert (run / "evaluation-lpips-reconstructions.png").is_file()
+    assert (run / "evaluation-backtracking-reconstructions.png").is_file()
+
+
+def test_backtracking_answers_to_its_old_name(run_evaluate: Evaluate, run: Path) -> None:
+    options = ("--run", run, "--distance", "l1", "--steps", 1, "--targets", 1)
+    results = []
+    for name in ("backtracking", "lpips"):
+        assert run_evaluate(name, *options).exit_code == 0
+        file = run / "evaluation-backtracking.json"
+        results.append(json.loads(file.read_text())["backtracking"])
+        file.unlink()
+    assert results[0] == results[1]
+    assert "lpips" not in run_evaluate("--help").output  # hidden
+    assert "old name, lpips" in run_evaluate("backtracking", "--help").output
 
 
 def test_backtracking_of_other_images(run_evaluate: Evaluate, run: Path, tmp_path: Path) -> None:
     held_out = colours(tmp_path / "held out", 3, 64, offset=40)
     options = ("--distance", "vgg", "--steps", 1, "--restarts", 1, "--targets", 2)
-    result = run_evaluate("lpips", "--run", run, "--images", held_out, *options)
+    result = run_evaluate("backtracking", "--run", run, "--images", held_out, *options)
     assert result.exit_code == 0, result.output
     assert "VGG-16 distance (uncalibrated)" in result.output
     assert "LPIPS" not in result.output
     assert "training images" not in result.output
-    values = json.loads((run / "evaluation-lpips.json").read_text())["backtracking"]
+    values = json.loads((run / "evaluation-backtracking.json").read_text())["backtracking"]
     assert values["training_images_among_them"] == 0
 
 
@@ -214,14 +227,14 @@ def test_all_keeps_its_numbers_when_a_part_fails(
     assert "flagged as copied" in result.output
 
 
-@pytest.mark.parametrize("what", ["all", "novelty", "lpips", "fid", "kid"])
+@pytest.mark.parametrize("what", ["all", "novelty", "backtracking", "fid", "kid"])
 def test_what_cannot_be_written_is_refused_before_measuring(
     run_evaluate: Evaluate, run: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     def measured(*_: object, **__: object) -> None:
         pytest.fail("it was measured first")
 
-    for name in ("add_novelty", "add_backtracking", "features_of_run"):
+    for name in ("add_fid", "add_kid", "add_novelty", "add_backtracking"):
         monkeypatch.setattr(measurements, name, measured)
     out = run / "run.json" / "out.json"  # below a file
     refused(run_evaluate(what, "--run", run, "--out", out), 1, "out.json could not be written")
@@ -241,7 +254,7 @@ def test_all_looks_for_its_images_before_measuring(
     refused(run_evaluate("all", "--run", run, "--data", nothing), 1, "nothing does not exist")
 
 
-@pytest.mark.parametrize("what", ["all", "novelty", "lpips"])
+@pytest.mark.parametrize("what", ["all", "novelty", "backtracking"])
 def test_the_table_is_there_before_the_figures(
     run_evaluate: Evaluate, run: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
@@ -253,21 +266,21 @@ def test_the_table_is_there_before_the_figures(
     options = {
         "all": (*ALL, "--resamples", 2),
         "novelty": ("--count", 3, "--side", 64),
-        "lpips": ("--steps", 1, "--distance", "l1"),
+        "backtracking": ("--steps", 1, "--distance", "l1"),
     }
     result = run_evaluate(what, "--run", run, *options[what])
     refused(result, 1, "It cannot be drawn.")
-    assert ("L1 distance" if what == "lpips" else "flagged as copied") in result.output
+    assert ("L1 distance" if what == "backtracking" else "flagged as copied") in result.output
     assert json.loads((run / f"evaluation-{what}.json").read_text())
 
 
 def test_too_few_values_have_no_interval(run_evaluate: Evaluate, run: Path) -> None:
     options = ("--distance", "l1", "--steps", 1, "--restarts", 1, "--targets")
     for targets in (1, 2, 3):
-        result = run_evaluate("lpips", "--run", run, *options, targets)
+        result = run_evaluate("backtracking", "--run", run, *options, targets)
         assert result.exit_code == 0, result.output
         assert ("95 % interval" in result.output) == (targets == 3)
-        values = json.loads((run / "evaluation-lpips.json").read_text())["backtracking"]
+        values = json.loads((run / "evaluation-backtracking.json").read_text())["backtracking"]
         assert (values["interval_95"] is not None) == (targets == 3)
     for count in (2, 3):
         result = run_evaluate("fid", "--run", run, "--count", count, "--resamples", 2)
@@ -338,4 +351,6 @@ def test_bad_requests_are_refused(run_evaluate: Evaluate, run: Path, tmp_path: P
     refused(run_evaluate("fid", "--real", two, "--fake", one), 1, "only one usable picture")
     refused(run_evaluate("fid", "--real", two, "--fake", "openmoji-faces"), 2, "--resolution")
     refused(run_evaluate("fid", "--run", run, "--count", 1), 2, "--count")
-    refused(run_evaluate("lpips", "--run", run, "--metadata", "x.png"), 2, "x.png", "gaussian")
+    refused(
+        run_evaluate("backtracking", "--run", run, "--metadata", "x.png"), 2, "x.png", "gaussian"
+    )

@@ -19,7 +19,7 @@ from slae_lib.cli import main
 from slae_lib.support.errors import LabError
 from slae_lib.training.checkpoint import generator_facts, list_checkpoints, load_checkpoint
 from slae_lib.training.log import read_metrics
-from slae_lib.training.run import RunInfo, alone
+from slae_lib.training.run import RunInfo, locked
 
 SMOKE = (
     "train --preset cpu-smoke --no-metadata --batch-size 2 --samples 4 --sample-every 2 "
@@ -133,7 +133,7 @@ def test_a_run_goes_on_where_its_pictures_are_now(
 
 def test_two_trainings_do_not_share_a_folder(run: Path, tmp_path: Path) -> None:
     before = contents(run)
-    with alone(run):
+    with locked(run):
         result = slae("train", "--resume", run, "--iterations", 3000)
         refused(result, 1, "Another process is training in")
         result = slae(*SMOKE, "--iterations", 2, "--overwrite", "--out", run)
@@ -148,7 +148,7 @@ def test_a_checkpoint_is_read_when_nobody_else_can_write_any_more(
     held = []
 
     def load(path: Path) -> dict[str, Any]:
-        with pytest.raises(LabError, match="Another process"), alone(run):
+        with pytest.raises(LabError, match="Another process"), locked(run):
             pass
         held.append(path.name)
         return load_checkpoint(path)

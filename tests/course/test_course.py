@@ -1,21 +1,17 @@
 """The list of lessons, and what every notebook starts with and shows."""
 
-import io
 import json
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
-from PIL import Image
 
 from slae_lib import course
-from slae_lib.course import compact_png, place_in_words, set_up
+from slae_lib.course import place_in_words, set_up
 from slae_lib.course.figures.reading_order import reading_order_figure
 from slae_lib.course.lessons import LESSONS
 from slae_lib.support.device import in_words
@@ -91,20 +87,3 @@ print(json.dumps([[o.data, o.metadata] for o in captured.outputs]))
     assert set(picture) == {"image/png", "text/plain"}
     assert picture["text/plain"] == details["image/png"]["alt"] == "A <white> square."
     assert line["text/html"] == "<p><small>A &lt;white&gt; square.</small></p>"
-
-
-def test_a_compact_picture_has_the_same_colours_and_few_bytes() -> None:
-    figure = Figure(figsize=(4, 2))
-    axis = figure.add_axes((0, 0, 1, 1))
-    axis.imshow(np.random.default_rng(0).random((20, 40)), cmap="magma")
-    axis.set_axis_off()
-    png, width = compact_png(figure, dpi=100)
-    plain = io.BytesIO()
-    figure.savefig(plain, format="png", dpi=100)
-    assert width == 384  # 4 inches, 96 pixels each
-    assert len(png) < len(plain.getvalue())
-    one, other = (
-        torch.tensor(list(Image.open(file).convert("RGB").tobytes())).float()
-        for file in (io.BytesIO(png), plain)
-    )
-    assert (one - other).abs().mean() < 3

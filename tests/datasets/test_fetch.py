@@ -22,7 +22,7 @@ from PIL import Image
 from site_of_one_file import Site
 
 from slae_lib.cli import LabGroup
-from slae_lib.cli.fetch import data_fetch
+from slae_lib.cli.data import data_fetch
 from slae_lib.datasets import DATA_SETS, load_images
 from slae_lib.datasets import fetch as fetch_module
 from slae_lib.datasets.archives import HostileArchive, Limits, extract_pictures
@@ -272,6 +272,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "share": (lambda: packed(GOOD, ("\\\\host\\evil.png", png())), "absolute"),
     "stream": (lambda: packed(GOOD, ("a.png:b.png", png())), "not every system"),
     "line end": (lambda: packed(GOOD, ("a\nb.png", png())), "not every system"),
+    "nameless": (lambda: packed(GOOD, (zipfile.ZipInfo(""), b"")), "has no name"),
     "link": (lambda: packed(GOOD, (link("link.png"), b"/etc/passwd")), "link or a device"),
     "link to a folder": (
         lambda: packed(GOOD, (link("out"), b"/tmp"), ("out/evil.png", png())),

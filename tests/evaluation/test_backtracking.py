@@ -9,15 +9,8 @@ from torch import Tensor
 
 from slae_lib.config import ModelConfig
 from slae_lib.datasets.bank import MetadataBank
-from slae_lib.evaluation import (
-    GeneratedImages,
-    L1Distance,
-    Search,
-    backtrack,
-    named_distance,
-    own_metadata,
-    starting_points,
-)
+from slae_lib.evaluation import GeneratedImages, L1Distance, Search, backtrack
+from slae_lib.evaluation.backtracking import named_distance, own_metadata, starting_points
 from slae_lib.generator import Generator
 from slae_lib.support.errors import UsageError
 from slae_lib.support.images import to_uint8

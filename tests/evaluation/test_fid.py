@@ -15,14 +15,14 @@ from slae_lib.config import ModelConfig
 from slae_lib.datasets import ImageSet, load_images
 from slae_lib.datasets.bank import MetadataBank
 from slae_lib.evaluation import (
-    FolderImages,
     GeneratedImages,
     InceptionFeatures,
     compare_features,
     fid,
     frechet_distance,
 )
-from slae_lib.evaluation.feature_cache import cached_features, feature_file
+from slae_lib.evaluation.features import FeatureNetwork, feature_file
+from slae_lib.evaluation.sources import FolderImages
 from slae_lib.generator import Generator
 from slae_lib.support import pretrained
 from slae_lib.support.errors import LabError, UsageError
@@ -120,24 +120,35 @@ def test_real_features_are_computed_once(tiny: TinyInception, folder: Path) -> N
     assert feature_file(load_images(folder, 64)) != file
 
 
+class Constant(FeatureNetwork):
+    """Features that are all one number."""
+
+    def __init__(self, value: float, weights: str = "network 1") -> None:
+        super().__init__(torch.nn.Identity(), weights, "features", "", "cpu", 2, progress=False)
+        self.value = value
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return torch.full((len(images), 4), self.value)
+
+
 def test_stale_or_damaged_features_are_computed_again(folder: Path, own_cache: Path) -> None:
     images = load_images(folder, 64)
     old, new = torch.zeros(3, 4), torch.ones(3, 4)
-    assert torch.equal(cached_features(images, "network 1", lambda: old), old)
-    assert torch.equal(cached_features(images, "network 1", lambda: new), old)
-    assert torch.equal(cached_features(images, "network 2", lambda: new), new)
+    assert torch.equal(Constant(0).of_stored(images), old)
+    assert torch.equal(Constant(1).of_stored(images), old)
+    assert torch.equal(Constant(1, "network 2").of_stored(images), new)
     file = feature_file(images)
     file.write_bytes(file.read_bytes()[:40])
-    assert torch.equal(cached_features(images, "network 2", lambda: old), old)
+    assert torch.equal(Constant(0, "network 2").of_stored(images), old)
     save_file({"features": torch.zeros(2, 4)}, file, metadata={"weights": "network 2"})
-    assert torch.equal(cached_features(images, "network 2", lambda: new), new)
+    assert torch.equal(Constant(1, "network 2").of_stored(images), new)
 
 
 def test_a_cache_that_cannot_be_written_only_warns(folder: Path, own_cache: Path) -> None:
     own_cache.write_text("a file where the folder should be")
     images = load_images(folder, 64)
     with pytest.warns(UserWarning, match="computed again next time"):
-        features = cached_features(images, "network", lambda: torch.zeros(3, 4))
+        features = Constant(0).of_stored(images)
     assert features.shape == (3, 4)
 
 

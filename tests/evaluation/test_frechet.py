@@ -7,7 +7,8 @@ import torch
 from inception_doubles import reference
 from torch import Tensor
 
-from slae_lib.evaluation import bootstrap_mean, frechet_distance, frechet_interval
+from slae_lib.evaluation.frechet import frechet_distance, frechet_interval
+from slae_lib.evaluation.intervals import bootstrap_mean
 from slae_lib.support.errors import UsageError
 
 

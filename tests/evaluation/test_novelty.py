@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from slae_lib.datasets import ImageSet, load_images
-from slae_lib.evaluation import (
+from slae_lib.evaluation.features import feature_file
+from slae_lib.evaluation.novelty import (
     Neighbours,
     Novelty,
     VggFeatures,
@@ -16,7 +17,6 @@ from slae_lib.evaluation import (
     neighbours_of_features,
     neighbours_of_pixels,
 )
-from slae_lib.evaluation.feature_cache import feature_file
 from slae_lib.support import pretrained
 from slae_lib.support.errors import UsageError
 

@@ -4,7 +4,6 @@ import asyncio
 import dataclasses
 import json
 import shutil
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,10 +16,13 @@ import torch
 from explorer_run import make_run
 from PIL import Image
 
-from slae_lib.baselines.stylegan2_config import NARROW
+from slae_lib.attention import LINKS, SkipLayerAttentionExcitation
+from slae_lib.baselines.stylegan2.config import NARROW
 from slae_lib.blocks import fold_spectral_norm
 from slae_lib.datasets.bank import MetadataBank
-from slae_lib.explorer import AttentionExplorer, attention, updates
+from slae_lib.explorer import AttentionExplorer, TrainingMonitor, attention, updates
+from slae_lib.explorer.base import Still
+from slae_lib.explorer.pictures import figure_html
 from slae_lib.explorer.scene import Scene, View, make_scene, noise_of
 from slae_lib.explorer.source import Source
 from slae_lib.generator import Generator
@@ -161,7 +163,7 @@ def test_a_painting_follows_the_link(explorer: AttentionExplorer) -> None:
     controls.attention.value = "painted"
     controls.paint.shapes.value = "left half"
     controls.link.value = "4->16"
-    assert len(explorer.view.painting) == 4
+    assert len(explorer.view.painting.split()) == 4
     assert torch.equal(explorer.scene.attention[0], torch.tensor([1.0, 1.0, 0.0, 0.0]))
 
 
@@ -177,32 +179,105 @@ VIEWS: list[dict[str, Any]] = [
 ]
 
 
+def makes_what_is_shown(explorer: AttentionExplorer) -> Still:
+    """Run the line that "Show the code" shows, and compare its picture with the explorer's."""
+    imports, line = explorer.code.split("\n\n")
+    names: dict[str, Any] = {}
+    exec(imports, names)
+    made = eval(line, names)
+    assert made.facts == explorer.facts
+    assert made.alt == explorer.alt
+    assert made.attribution == explorer.still.attribution
+    assert figure_html(made.figure, "") == figure_html(explorer.still.figure, "")
+    drawn, shown = (
+        [image.get_array() for axis in still.figure.axes for image in axis.images]
+        for still in (made, explorer.still)
+    )
+    assert all((one == other).all() for one, other in zip(drawn, shown, strict=True))
+    return made
+
+
 @pytest.mark.parametrize("changes", VIEWS)
-def test_the_copied_code_makes_the_same_image(
+def test_the_copied_code_makes_the_same_picture(
     explorer: AttentionExplorer, changes: dict[str, Any]
 ) -> None:
     for name, value in changes.items():
         getattr(explorer.controls, name).value = value
         assert explorer.message == ""
     explorer.controls.code_wanted.value = True
-    code = explorer.controls.code.value
-    made: dict[str, Any] = {}
-    exec(code, made)
-    assert torch.equal(made["image"], explorer.scene.image)
-    arrays = [image.get_array() for axis in made["figure"].axes for image in axis.images]
-    shown = [image.get_array() for axis in explorer.still.figure.axes for image in axis.images]
-    assert len(arrays) == len(shown)
-    assert all((one == other).all() for one, other in zip(arrays, shown, strict=True))
+    assert explorer.controls.code.value == explorer.code
+    makes_what_is_shown(explorer)
+
+
+def test_the_code_is_one_line_and_names_only_what_was_changed(
+    explorer: AttentionExplorer, run: Path
+) -> None:
+    line = f"AttentionExplorer({str(run)!r}).static(%s)\n"
+    imported = "from slae_lib.explorer import AttentionExplorer\n\n"
+    assert explorer.code == imported + line % ""
+    explorer.controls.seed.value = 3
+    explorer.controls.attention.value = "ones"
+    assert explorer.code == imported + line % "seed=3, attention='ones'"
 
 
 def test_a_painting_by_hand_is_in_the_code(explorer: AttentionExplorer) -> None:
+    explorer.controls.link.value = "4->16"
     explorer.controls.attention.value = "painted"
     explorer.controls.paint.shapes.value = "rim"
     explorer.controls.paint.grid.children[0].value = False
-    made: dict[str, Any] = {}
-    exec(explorer.code, made)
-    assert made["attention"][0, 0, 0, 0] == 0
-    assert torch.equal(made["image"], explorer.scene.image)
+    assert "attention='painted', painting='0111 1001 1001 1111')" in explorer.code
+    makes_what_is_shown(explorer)
+    explorer.controls.attention.value = "own"
+    assert "painting" not in explorer.code
+    makes_what_is_shown(explorer)
+
+
+@pytest.mark.parametrize("name", ["my first run", 'it\'s "quoted"', "back\\slash"])
+def test_the_code_holds_any_path(run: Path, tmp_path: Path, name: str) -> None:
+    explorer = AttentionExplorer(shutil.copytree(run, tmp_path / name))
+    explorer.controls.seed.value = 2
+    assert "seed 2" in makes_what_is_shown(explorer).facts[0]
+
+
+def test_the_code_of_a_run_that_was_typed_names_that_run(
+    explorer: AttentionExplorer, fastgan: Path
+) -> None:
+    explorer.controls.code_wanted.value = True
+    explorer.controls.seed.value = 4
+    explorer.controls.run.value = str(fastgan)
+    assert f"AttentionExplorer({str(fastgan)!r}).static(seed=4)" in explorer.controls.code.value
+    makes_what_is_shown(explorer)
+
+
+class ChannelAndSpatialAttention(SkipLayerAttentionExcitation):
+    """A link that this lab does not have: CBAM's two attentions before the gate."""
+
+    def __init__(self, low_channels: int, high_channels: int, kernel_size: int = 7) -> None:
+        super().__init__(low_channels, high_channels, kernel_size)
+        self.channels = torch.nn.Linear(low_channels, low_channels)
+
+    def gate(self, low: torch.Tensor, attention_map: torch.Tensor | None = None) -> torch.Tensor:
+        weights = self.channels(low.mean((2, 3))).sigmoid()[:, :, None, None]
+        return super().gate(2 * weights * low, attention_map)
+
+
+def test_a_new_kind_of_link_is_looked_at_like_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LINKS, "cbam", ChannelAndSpatialAttention)
+    explorer = AttentionExplorer(make_run(tmp_path / "run", skip="cbam", metadata=False))
+    controls = explorer.controls
+    assert not controls.attention.disabled
+    assert "its 8x8 attention map reaches from" in explorer.facts[1]
+    controls.attention.value = "painted"
+    controls.paint.shapes.value = "left half"
+    assert torch.equal(explorer.scene.attention.mean(0), torch.tensor(4 * [1.0] + 4 * [0.0]))
+    makes_what_is_shown(explorer)
+    controls.attention.value = "ones"
+    assert not torch.equal(explorer.scene.gates, explorer.scene.plain_gates)
+    assert "is set to 1 everywhere. " in explorer.facts[3]  # and not "so that it is a plain SLE"
+    (maps,) = [fact for fact in TrainingMonitor(tmp_path / "run").facts if "link" in fact]
+    assert maps.startswith("Attention at iteration 4, on the first sample: link 4 → 16 ")
 
 
 def test_without_attention_and_metadata_the_gates_remain(fastgan: Path) -> None:
@@ -216,9 +291,7 @@ def test_without_attention_and_metadata_the_gates_remain(fastgan: Path) -> None:
     assert controls.picture.disabled
     controls.attention.value = "ones"  # as a script might
     assert explorer.view.attention == "own"
-    made: dict[str, Any] = {}
-    exec(explorer.code, made)
-    assert torch.equal(made["image"], explorer.scene.image)
+    makes_what_is_shown(explorer)
 
 
 def test_all_pictures_are_listed_by_name(explorer: AttentionExplorer) -> None:
@@ -262,7 +335,7 @@ def test_changes_of_the_browser_are_drawn_in_one_go(
 ) -> None:
     drawn = explorer.updates.count
     message = SimpleNamespace(parent_header={"header": {"msg_type": "comm_msg"}})
-    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: message))
+    monkeypatch.setattr(updates, "get_ipython", lambda: message)
 
     async def browser() -> None:
         for seed in range(1, 11):
@@ -323,16 +396,16 @@ def test_a_square_painted_while_it_draws_is_not_lost(
     others[0].join()
     assert first.value
     assert last.value
-    assert explorer.view.painting[0][0]
-    assert explorer.view.painting[-1][-1]
-    assert sum(map(sum, explorer.view.painting)) == 2
+    assert explorer.view.painting[0] == "1"
+    assert explorer.view.painting[-1] == "1"
+    assert explorer.view.painting.count("1") == 2
 
 
 def test_who_asks_gets_the_newest(
     explorer: AttentionExplorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     message = SimpleNamespace(parent_header={"header": {"msg_type": "comm_msg"}})
-    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: message))
+    monkeypatch.setattr(updates, "get_ipython", lambda: message)
 
     async def browser() -> None:
         explorer.controls.seed.value = 4
@@ -419,9 +492,7 @@ def test_a_bank_of_another_data_set_is_said_and_not_used(copied: Path) -> None:
     assert "no picture (zeros)" in explorer.facts[0]
     explorer.controls.seed.value = 2
     assert "seed 2" in explorer.facts[0]
-    made: dict[str, Any] = {}
-    exec(explorer.code, made)
-    assert torch.equal(made["image"], explorer.scene.image)
+    makes_what_is_shown(explorer)
 
 
 def test_a_missing_bank_is_said(copied: Path) -> None:
@@ -439,9 +510,7 @@ def test_an_unfinished_run_finds_the_stored_metadata(copied: Path) -> None:
     assert explorer.message == ""
     assert list(explorer.controls.checkpoint.options) == ["iteration 4", "iteration 2"]
     assert "1F600 grinning face" in explorer.facts[0]
-    made: dict[str, Any] = {}
-    exec(explorer.code, made)
-    assert torch.equal(made["image"], explorer.scene.image)
+    makes_what_is_shown(explorer)
 
 
 def test_a_checkpoint_that_is_gone_is_said(copied: Path) -> None:
@@ -524,36 +593,33 @@ def test_static_takes_any_setting(explorer: AttentionExplorer) -> None:
         explorer.static(mix=2)
     with pytest.raises(LabError, match="no training picture 'cat'"):
         explorer.static(picture="cat")
+    with pytest.raises(LabError, match="no attention 'zeros'; choose one of own, ones, mean"):
+        explorer.static(attention="zeros")
+    for painting in ("0110 011", "01 23", "011"):
+        with pytest.raises(LabError, match=f"'{painting}' is no painting; it has to be a square"):
+            explorer.static(attention="painted", painting=painting)
 
 
-def test_without_ipywidgets_there_is_a_picture_and_a_reason(
-    run: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_still_tells_its_facts_where_no_picture_can_be_shown(
+    explorer: AttentionExplorer,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "ipywidgets", None)
-    explorer = AttentionExplorer(run)
-    assert explorer.widget is None
-    data, facts = explorer._repr_mimebundle_()
+    still = explorer.static(seed=2)
+    data, facts = still._repr_mimebundle_()
     assert set(data) == {"image/png", "text/plain"}
-    assert data["text/plain"].startswith("The package ipywidgets is missing")
-    assert explorer.facts[0] in data["text/plain"]
-    assert facts["image/png"]["alt"] == explorer.alt
-    assert explorer.static(seed=2).why.endswith("bring them.")
-    assert "does not exist" in AttentionExplorer("nowhere")._repr_mimebundle_()["text/plain"]
+    assert data["text/plain"].splitlines() == [*still.facts, still.attribution]
+    assert facts["image/png"] == {"alt": still.alt, "width": 922}
 
 
-def test_outside_a_notebook_there_is_a_picture_and_a_reason(explorer: AttentionExplorer) -> None:
-    data, _ = explorer._repr_mimebundle_()
-    assert "There is no notebook around this program" in data["text/plain"]
-
-
-def test_in_a_notebook_a_picture_is_stored_beside_the_controls(
-    explorer: AttentionExplorer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shell = SimpleNamespace(kernel=object(), parent_header={})
-    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+def test_in_a_notebook_a_picture_is_stored_beside_the_controls(explorer: AttentionExplorer) -> None:
     data, facts = explorer._repr_mimebundle_()
     view = data["application/vnd.jupyter.widget-view+json"]
     assert view["model_id"] == explorer.widget.model_id
     assert data["text/plain"] == "AttentionExplorer: its controls work where a kernel runs."
     assert facts["image/png"]["alt"] == explorer.alt
     assert len(json.dumps(data)) < 60_000  # a notebook has to stay small
+
+
+def test_where_nothing_is_open_the_controls_are_shown_alone() -> None:
+    data, facts = AttentionExplorer("nowhere")._repr_mimebundle_()
+    assert set(data) == {"application/vnd.jupyter.widget-view+json", "text/plain"}
+    assert facts == {}

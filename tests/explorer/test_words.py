@@ -14,7 +14,7 @@ from slae_lib.explorer.words import (
 )
 
 
-def scene(**changes: torch.Tensor | None) -> Scene:
+def scene(**changes: torch.Tensor | bool | None) -> Scene:
     attention = torch.full((4, 4), 0.25)
     attention[0, 3] = 0.75
     parts = {
@@ -24,6 +24,7 @@ def scene(**changes: torch.Tensor | None) -> Scene:
         "plain_gates": torch.tensor([0.4, 0.4, 0.7]),
         "attention": attention,
         "own_attention": attention,
+        "sle": True,
     }
     return Scene(**{**parts, **changes})
 
@@ -93,21 +94,34 @@ def test_facts_of_a_link_without_attention() -> None:
     plain = scene(attention=None, own_attention=None)
     facts = view_facts(view, plain, metadata=False)
     assert "takes no metadata" in facts[0]
-    assert "no attention" in facts[1]
-    assert "attention map of" not in view_alt(view, plain, metadata=False)
+    assert facts[1].startswith("Link 4 → 16 is a plain SLE: it has no attention")
+    assert "attention map of" not in view_alt(view, plain, facts)
+
+
+def test_a_link_of_another_kind_is_not_called_an_sle() -> None:
+    view = View("finished", link="4->16")
+    facts = view_facts(view, scene(attention=None, own_attention=None, sle=False), metadata=False)
+    assert facts[1] == "Link 4 → 16 has no attention, and its gates alone are shown."
+    view = View("finished", link="4->16", attention="ones")
+    facts = view_facts(view, scene(attention=torch.ones(4, 4), sle=False), metadata=False)
+    assert facts[3].startswith("Changed: the link's attention is set to 1 everywhere. ")
 
 
 def test_the_alternative_text_names_the_panels_and_the_facts() -> None:
     view = View("finished", link="4->16", attention="mean")
-    alt = view_alt(view, scene(), metadata=True)
+    facts = view_facts(view, scene(), metadata=True)
+    alt = view_alt(view, scene(), facts)
     assert alt.startswith("From left to right: the generated image, the attention map of link 4")
     assert "the plain image with the difference below" in alt
-    assert all(fact in alt for fact in view_facts(view, scene(), metadata=True))
+    assert all(fact in alt for fact in facts)
 
 
 @pytest.mark.parametrize("side", [4, 8])
 def test_shapes_and_their_opposites_cover_a_map_once(side: int) -> None:
-    painted = {name: torch.tensor(shape(name, side)) for name in SHAPES}
+    painted = {
+        name: torch.tensor([[cell == "1" for cell in row] for row in shape(name, side).split()])
+        for name in SHAPES
+    }
     for one, other in (
         ("everything", "nothing"),
         ("upper half", "lower half"),

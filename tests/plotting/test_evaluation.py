@@ -4,8 +4,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from slae_lib.evaluation import Neighbours, Novelty
-from slae_lib.evaluation.novelty import COPY_RATIO
+from slae_lib.evaluation.novelty import COPY_RATIO, Neighbours, Novelty
 from slae_lib.plotting.evaluation import (
     SHOWN_TARGETS,
     novelty_figure,

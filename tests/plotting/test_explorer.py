@@ -4,18 +4,8 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from slae_lib.plotting.explorer import (
-    attention_steps_figure,
-    difference_figure,
-    series_figure,
-    view_figure,
-)
-from slae_lib.plotting.explorer_pages import (
-    Neighbour,
-    grid_for,
-    metadata_figure,
-    monitor_figure,
-)
+from slae_lib.plotting.explorer import view_figure
+from slae_lib.plotting.explorer_pages import grid_for, metadata_figure, monitor_figure
 
 ROW = {
     "discriminator": 1.5,
@@ -98,41 +88,11 @@ def test_all_parts_of_a_view_stay_on_the_page() -> None:
             assert box.x1 <= figure.bbox.x1, text
 
 
-def test_steps_of_attention_share_one_scale() -> None:
-    low, attention = torch.randn(6, 4, 4), torch.rand(4, 4)
-    figure = attention_steps_figure(low, attention, title="one link")
-    assert holds(figure, low.mean(0))
-    assert holds(figure, attention)
-    assert holds(figure, (attention * low).mean(0))
-    before, after = figure.axes[0].images[0], figure.axes[2].images[0]
-    assert before.get_clim() == after.get_clim()
-    assert before.get_clim()[0] == -before.get_clim()[1]
-
-
-def test_a_series_has_a_column_for_each_image() -> None:
-    maps = {"4->16": torch.rand(3, 1, 4, 4), "8->32": torch.rand(3, 1, 8, 8)}
-    figure = series_figure(pictures(3), maps, ["0", "0.5", "1"], title="a walk")
-    assert [axis.get_title() for axis in figure.axes[:3]] == ["0", "0.5", "1"]
-    assert holds(figure, maps["8->32"][2, 0])
-    low, high = float(maps["4->16"].min()), float(maps["4->16"].max())
-    assert f"link 4 → 16\n{low:.2f} to {high:.2f}" in words(figure)
-
-
-def test_a_difference_has_a_sign() -> None:
-    first = torch.full((3, 4, 4), 100, dtype=torch.uint8)
-    second = first.clone()
-    second[:, 0, 0] = 40
-    figure = difference_figure(first, second, titles=("before", "after"))
-    difference = figure.axes[2].images[0]
-    assert difference.get_array()[0, 0] == -60
-    assert difference.get_clim() == (-60, 60)
-
-
 def test_the_map_marks_the_picked_picture_and_its_neighbours() -> None:
     places = torch.tensor([[0.0, 0.0], [1.0, 1.0], [0.5, 0.5]])
     without, generated = pictures(4), pictures(4)
     figure = metadata_figure(
-        places, [pictures(1)[0], None, pictures(1)[0]], 0, [Neighbour(2, "b", 0.875)],
+        places, [pictures(1)[0], None, pictures(1)[0]], 0, {2: 0.875},
         name="a picture", without=without, generated=generated,
     )  # fmt: skip
     assert holds(figure, generated[3].permute(1, 2, 0))

@@ -5,6 +5,7 @@ real file and is skipped where that is missing.
 """
 
 import dataclasses
+import hashlib
 import subprocess
 import sys
 import threading
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from slae_lib.support import downloads, pretrained
+from slae_lib.support import pretrained
 from slae_lib.support.errors import UsageError
 from slae_lib.support.pretrained import MissingWeightsError, WeightsFile
 
@@ -271,7 +272,7 @@ def test_a_download_goes_into_torch_home_if_its_checksum_fits(
     monkeypatch.setenv("no_proxy", "*")
     folder, address = site
     torch.save({"a": torch.arange(3)}, folder / "tiny.pth")
-    digest = downloads.hashlib.sha256((folder / "tiny.pth").read_bytes()).hexdigest()
+    digest = hashlib.sha256((folder / "tiny.pth").read_bytes()).hexdigest()
     file = dataclasses.replace(pretrained.VGG16, url=f"{address}/tiny.pth", sha256=digest[:8])
     assert file.load()["a"].tolist() == [0, 1, 2]
     assert file.path() == checkpoints / "tiny.pth"

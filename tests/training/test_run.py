@@ -12,7 +12,7 @@ from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.images import grid_cells, image_grid
 from slae_lib.training.config import TrainConfig
 from slae_lib.training.log import METRICS, MetricsFile, load_samples, read_metrics, save_samples
-from slae_lib.training.run import RunInfo, alone, check_folder, newest_checkpoint, prepare_folder
+from slae_lib.training.run import RunInfo, check_folder, locked, newest_checkpoint, prepare_folder
 
 INFO = RunInfo(ModelConfig(), TrainConfig(), "openmoji-faces", "abc", {"torch": "2"})
 
@@ -62,9 +62,9 @@ def test_a_run_is_replaced_only_when_asked_and_other_files_never(tmp_path: Path)
     assert (run / "old.txt").exists()
     (run / "samples").mkdir()
     (run / "samples" / "1.png").touch()
-    with alone(run):
+    with locked(run):
         prepare_folder(run, overwrite=True)
-        with pytest.raises(LabError, match="Another process"), alone(run):
+        with pytest.raises(LabError, match="Another process"), locked(run):
             pass
     assert list(run.iterdir()) == []
     other = tmp_path / "thesis"
@@ -132,20 +132,20 @@ def test_a_drive_that_knows_no_locks_can_hold_runs(
         raise error
 
     monkeypatch.setattr(FileLock, "acquire", acquire)
-    with alone(tmp_path / "run"):
+    with locked(tmp_path / "run"):
         assert (tmp_path / "run").is_dir()
 
 
 def test_a_training_killed_on_a_drive_without_locks_can_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # There filelock makes do with the file alone, which a killed process leaves behind.
+    # There filelock makes do with the file locked, which a killed process leaves behind.
     (tmp_path / ".lock").write_text("12345\nanother-computer\n")
     with pytest.raises(Timeout):
         SoftFileLock(tmp_path / ".lock").acquire(timeout=0)
     monkeypatch.setattr("slae_lib.training.run.FileLock", SoftFileLock)
-    with alone(tmp_path):
+    with locked(tmp_path):
         prepare_folder(tmp_path, overwrite=False)
     INFO.save(tmp_path)
-    with alone(tmp_path):
+    with locked(tmp_path):
         assert RunInfo.load(tmp_path) == INFO

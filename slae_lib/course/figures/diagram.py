@@ -1,9 +1,54 @@
 """Parts of drawings of a network: feature maps as sheets, layers as boxes, arrows between them."""
 
+from typing import Any
+
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
-from slae_lib.plotting.base import BLUE, GREY
+from slae_lib.plotting.base import BLUE, GREY, Look
+
+
+def drawing(
+    width: float, height: float, *, bottom: float = 0.0, scale: float = 2.0
+) -> tuple[Figure, Axes]:
+    """Return an empty figure and its only axes, which fill it and are not drawn themselves.
+
+    Args:
+        width: from the left edge, x = 0, to the right one.
+        height: from the lower edge to the upper one.
+        bottom: y of the lower edge.
+        scale: units in an inch.
+    """
+    figure = Figure(figsize=(width / scale, height / scale))
+    axis = figure.add_axes((0, 0, 1, 1))
+    axis.set(xlim=(0, width), ylim=(bottom, bottom + height), aspect="equal")
+    axis.set_axis_off()
+    return figure, axis
+
+
+def write(
+    axis: Axes, x: float, y: float, text: str, size: float = 9, color: str = "black", **options: Any
+) -> None:
+    """Write ``text`` around (x, y); ``options`` go to `Axes.text`."""
+    axis.text(x, y, text, fontsize=size, color=color, **{"ha": "center", "va": "center", **options})
+
+
+def caption(
+    axis: Axes, x: float, y: float, name: str, shape: str, *, gap: float = 0.48, size: float = 10
+) -> None:
+    """Write the name of a feature map at (x, y), and its shape in grey ``gap`` below it."""
+    write(axis, x, y, name, size)
+    write(axis, x, y - gap, shape, size - 1, GREY)
+
+
+def square(
+    axis: Axes, x: float, y: float, side: float, color: str, linewidth: float | None = None
+) -> None:
+    """Draw a square around (x, y), with a white edge of ``linewidth`` points, if any."""
+    edge: Look = {} if linewidth is None else {"edgecolor": "white", "linewidth": linewidth}
+    corner = (x - side / 2, y - side / 2)
+    axis.add_patch(Rectangle(corner, side, side, facecolor=color, **edge))
 
 
 def stack(
@@ -15,26 +60,27 @@ def stack(
     name: str,
     shape: str,
     *,
-    below: bool = True,
+    below: float = 1.0,
+    step: float = 0.17,
+    linewidth: float = 1.3,
 ) -> None:
-    """Draw a feature map as ``sheets`` squares, one behind the other, with its name and shape."""
-    side, step = 1.3, 0.17
-    for sheet in reversed(range(sheets)):
-        offset = step * sheet
-        axis.add_patch(
-            Rectangle(
-                (x - side / 2 + offset, y - side / 2 + offset),
-                side,
-                side,
-                facecolor=color,
-                edgecolor="white",
-                linewidth=1.3,
-            )
-        )
-    middle = x + step * (sheets - 1) / 2
-    text = y - 1.0 if below else y - 0.98
-    axis.text(middle, text, name, ha="center", va="center", fontsize=10)
-    axis.text(middle, text - 0.48, shape, ha="center", va="center", fontsize=9, color=GREY)
+    """Draw a feature map as ``sheets`` squares, one behind the other, with its name and shape.
+
+    Args:
+        axis: where.
+        x: middle of the first square.
+        y: middle of the first square.
+        sheets: how many.
+        color: of the squares.
+        name: of the feature map.
+        shape: of the feature map.
+        below: how far under the middle the name stands.
+        step: from one square to the next.
+        linewidth: of their edges.
+    """
+    for offset in (step * sheet for sheet in reversed(range(sheets))):
+        square(axis, x + offset, y + offset, 1.3, color, linewidth)
+    caption(axis, x + step * (sheets - 1) / 2, y - below, name, shape)
 
 
 def box(
@@ -49,18 +95,17 @@ def box(
     fontsize: float = 9,
 ) -> None:
     """Draw a layer or a step as a rounded box around (x, y), with its name inside."""
-    axis.add_patch(
-        FancyBboxPatch(
-            (x - width / 2 + 0.1, y - height / 2 + 0.1),
-            width - 0.2,
-            height - 0.2,
-            boxstyle="round,pad=0.1",
-            facecolor="white",
-            edgecolor=color,
-            linewidth=1.3,
-        )
+    patch = FancyBboxPatch(
+        (x - width / 2 + 0.1, y - height / 2 + 0.1),
+        width - 0.2,
+        height - 0.2,
+        boxstyle="round,pad=0.1",
+        facecolor="white",
+        edgecolor=color,
+        linewidth=1.3,
     )
-    axis.text(x, y, text, ha="center", va="center", fontsize=fontsize, linespacing=1.25)
+    axis.add_patch(patch)
+    write(axis, x, y, text, fontsize, linespacing=1.25)
 
 
 def arrow(
@@ -73,16 +118,14 @@ def arrow(
     linestyle: str = "-",
 ) -> None:
     """Draw where something goes."""
-    axis.add_patch(
-        FancyArrowPatch(
-            start,
-            end,
-            arrowstyle="-|>",
-            mutation_scale=10,
-            color=color,
-            linewidth=linewidth,
-            linestyle=linestyle,
-            shrinkA=0,
-            shrinkB=0,
-        )
+    look: Look = {"color": color, "linewidth": linewidth, "linestyle": linestyle}
+    patch = FancyArrowPatch(
+        start, end, arrowstyle="-|>", mutation_scale=10, shrinkA=0, shrinkB=0, **look
     )
+    axis.add_patch(patch)
+
+
+def line(axis: Axes, *points: tuple[float, float], linestyle: str = "-", **options: Any) -> None:
+    """Draw a line through ``points``, for an arrow that goes around corners."""
+    xs, ys = zip(*points, strict=True)
+    axis.plot(xs, ys, linestyle, **{"color": GREY, "linewidth": 1.2, **options})

@@ -10,17 +10,18 @@ from slae_lib.plotting.base import (
     BLUE,
     GREEN,
     GREY,
+    NOTEBOOK_DPI,
     ORANGE,
     PURPLE,
     credit,
+    draw_picture,
     label_row,
     new_figure,
     sheet,
-    show,
+    tidy,
     to_pixels,
 )
 
-_DOTS = 110  # in an inch, as slae_lib.course.show draws
 _LINES = ((BLUE, "-"), (GREEN, "--"), (ORANGE, "-."), (PURPLE, ":"))
 
 
@@ -33,11 +34,11 @@ def sheet_figure(images: Tensor, *, columns: int, attribution: str | None = None
         attribution: who made the pictures.
     """
     picture = sheet(images, columns)
-    height, width = (length / _DOTS for length in picture.shape[:2])  # inches
+    height, width = (length / NOTEBOOK_DPI for length in picture.shape[:2])  # inches
     words = 0.25 if attribution else 0.0
     figure = Figure(figsize=(width, height + words))
     below = words / (height + words)
-    show(figure.add_axes((0, below, 1, 1 - below)), picture)
+    draw_picture(figure.add_axes((0, below, 1, 1 - below)), picture)
     if attribution:
         figure.text(0.5, below / 2, attribution, ha="center", va="center", fontsize=7, color=GREY)
     return figure
@@ -60,16 +61,15 @@ def folder_figure(
     """
     figure = new_figure(1.45 * len(files) + 1.0, 2.9)
     axes = figure.subplots(2, len(files), squeeze=False)
-    for column, (name, pixels) in enumerate(files.items()):
-        above, below = axes[0][column], axes[1][column]
+    for (above, below), (name, pixels) in zip(axes.T, files.items(), strict=True):
         if pixels is None:
             _words(above, "no picture\ninside")
         else:
-            show(above, to_pixels(pixels))
+            draw_picture(above, to_pixels(pixels))
             above.set_facecolor("#D0D0D0")  # behind what is see-through
         above.set_title(name, fontsize=9)
         if name in pictures:
-            show(below, to_pixels(pictures[name]))
+            draw_picture(below, to_pixels(pictures[name]))
         else:
             _words(below, "skipped")
     label_row(axes[0][0], "file")
@@ -82,8 +82,7 @@ def _words(axis: Axes, text: str) -> None:
     """Write words where a picture would be."""
     axis.text(0.5, 0.5, text, ha="center", va="center", fontsize=9, color=GREY)
     axis.set(xticks=[], yticks=[], box_aspect=1)
-    for spine in axis.spines.values():
-        spine.set(color=GREY, linestyle=":")
+    axis.spines[:].set(color=GREY, linestyle=":")
 
 
 def drift_figure(
@@ -117,8 +116,7 @@ def drift_figure(
         axis.axhline(0, color=GREY, linewidth=0.8, linestyle=":")
         axis.set_title(title, fontsize=11)
         axis.set_xlabel(x)
-        axis.grid(alpha=0.2)
-        axis.spines[["top", "right"]].set_visible(False)
+        tidy(axis)
     axes[0].set_ylabel(y)
     axes[-1].legend(fontsize=9, frameon=False, loc="upper left")
     return figure

@@ -3,13 +3,14 @@
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from slae_lib.config import ModelConfig
-from slae_lib.course.figures.diagram import arrow
+from slae_lib.course.figures.diagram import arrow, drawing, write
 from slae_lib.generator import COMPOSITE_SIZES
 from slae_lib.plotting.base import (
     ATTENTION_COLORS,
@@ -18,10 +19,13 @@ from slae_lib.plotting.base import (
     GREY,
     ORANGE,
     PURPLE,
+    Look,
+    color_bar,
     credit,
+    draw_picture,
     label_row,
     new_figure,
-    show,
+    to_array,
 )
 
 
@@ -45,31 +49,25 @@ def generator_diagram(config: ModelConfig) -> Figure:
     right = lefts[-1] + widths[-1] + 1.0
     links = config.generator_links
     top = max(tops.values()) + 0.75 * len(links) + 0.5
-    figure = Figure(figsize=(right / 1.9, top / 1.9))
-    axis = figure.add_axes((0, 0, 1, 1))
-    axis.set(xlim=(0, right), ylim=(0, top), aspect="equal")
-    axis.set_axis_off()
+    figure, axis = drawing(right, top, scale=1.9)
     _latent(axis, config, lefts[0], floor + heights[0] / 2)
     for index, size in enumerate(sizes):
-        axis.add_patch(
-            Rectangle((lefts[index], floor), widths[index], heights[index], facecolor=BLUE)
-        )
-        axis.text(middles[size], floor - 0.28, f"{size}x{size}", ha="center", va="center",
-                  fontsize=9)  # fmt: skip
-        axis.text(middles[size], floor - 0.65, f"{channels_at(config, size)}", ha="center",
-                  va="center", fontsize=9, color=GREY)  # fmt: skip
+        corner = (lefts[index], floor)
+        axis.add_patch(Rectangle(corner, widths[index], heights[index], facecolor=BLUE))
+        write(axis, middles[size], floor - 0.28, f"{size}x{size}")
+        write(axis, middles[size], floor - 0.65, f"{channels_at(config, size)}", color=GREY)
         if index:
             start = lefts[index - 1] + widths[index - 1]
             composite = size in COMPOSITE_SIZES
             for offset in (0.13, -0.13) if composite else (0.0,):
                 y = floor + 0.42 + offset
                 arrow(axis, (start + 0.12, y), (lefts[index] - 0.12, y))
-            axis.text(start + gap / 2, floor + 0.85, "composite" if composite else "plain",
-                      ha="center", va="center", fontsize=7, color=GREY)  # fmt: skip
+            kind = "composite" if composite else "plain"
+            write(axis, start + gap / 2, floor + 0.85, kind, 7, GREY)
     _links(axis, config, middles, tops)
     _heads(axis, config, middles, floor - 0.9)
-    axis.text(0.2, floor - 0.28, "places", va="center", fontsize=9)
-    axis.text(0.2, floor - 0.65, "channels", va="center", fontsize=9, color=GREY)
+    write(axis, 0.2, floor - 0.28, "places", ha="left")
+    write(axis, 0.2, floor - 0.65, "channels", color=GREY, ha="left")
     return figure
 
 
@@ -82,40 +80,29 @@ def _latent(axis: Axes, config: ModelConfig, left: float, y: float) -> None:
     text = f"noise {config.noise_dim}"
     if config.metadata:
         text += f"\n+ metadata {config.metadata_dim}"
-    axis.text(1.1, y, text, ha="center", va="center", fontsize=9, linespacing=1.35)
+    write(axis, 1.1, y, text, linespacing=1.35)
     arrow(axis, (2.2, y), (left - 0.12, y))
 
 
 def _links(
     axis: Axes, config: ModelConfig, middles: Mapping[int, float], tops: Mapping[int, float]
 ) -> None:
-    attention = config.skip == "slae"
-    color, line = (PURPLE, 2.4) if attention else (ORANGE, 1.4)
+    color, line = (PURPLE, 2.4) if config.has_attention else (ORANGE, 1.4)
     highest = max(tops.values())
     # The link that starts lowest runs highest, so that no two lines run over each other.
     for level, (low, high) in enumerate(reversed(config.generator_links), start=1):
         y = highest - 0.15 + 0.75 * level
         from_x, to_x = middles[low], middles[high] - 0.3
         axis.plot([from_x, from_x, to_x], [tops[low] + 0.1, y, y], color=color, linewidth=line)
-        axis.annotate(
-            "",
-            (to_x, tops[high] + 0.02),
-            (to_x, y + 0.02),
-            arrowprops={"arrowstyle": "-|>", "color": color, "lw": line, "shrinkA": 0},
-        )
-        if attention:
-            box = {"facecolor": color, "edgecolor": color, "pad": 2.5}
-            axis.text(from_x, tops[low] + 0.75, "M", ha="center", va="center", fontsize=9,
-                      color="white", bbox=box)  # fmt: skip
-        axis.text(
-            from_x + 0.1,
-            y + 0.28,
-            f"{config.skip.upper()} {low}→{high} · {channels_at(config, high)} gates",
-            va="center",
-            fontsize=8.5,
-            zorder=5,  # over the line of another link, which it may cross
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
-        )
+        look = {"arrowstyle": "-|>", "color": color, "lw": line, "shrinkA": 0}
+        axis.annotate("", (to_x, tops[high] + 0.02), (to_x, y + 0.02), arrowprops=look)
+        if config.has_attention:
+            behind = {"facecolor": color, "edgecolor": color, "pad": 2.5}
+            write(axis, from_x, tops[low] + 0.75, "M", color="white", bbox=behind)
+        words = f"{config.skip.upper()} {low}→{high} · {channels_at(config, high)} gates"
+        behind = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+        # Over the line of another link, which it may cross.
+        write(axis, from_x + 0.1, y + 0.28, words, 8.5, ha="left", zorder=5, bbox=behind)
 
 
 def _heads(axis: Axes, config: ModelConfig, middles: Mapping[int, float], y: float) -> None:
@@ -125,8 +112,7 @@ def _heads(axis: Axes, config: ModelConfig, middles: Mapping[int, float], y: flo
     ):
         arrow(axis, (middles[size], y), (middles[size], y - 0.75))
         text = f"{name}\n3 channels\n{kernel}, tanh"
-        axis.text(middles[size], y - 0.85, text, ha="center", va="top", fontsize=8.5,
-                  linespacing=1.3, color=GREEN)  # fmt: skip
+        write(axis, middles[size], y - 0.85, text, 8.5, GREEN, va="top", linespacing=1.3)
 
 
 def weights_figure(weights: Mapping[str, Tensor], *, deviation: float = 0.02) -> Figure:
@@ -138,15 +124,14 @@ def weights_figure(weights: Mapping[str, Tensor], *, deviation: float = 0.02) ->
     """
     figure = new_figure(4.5 * len(weights) + 0.2, 2.5)
     axes = figure.subplots(1, len(weights), squeeze=False, sharex=True, sharey=True)[0]
-    values = {title: weight.detach().float().flatten().cpu() for title, weight in weights.items()}
-    most = max(4 * deviation, *(float(value.abs().max()) for value in values.values()))
-    xs = [most * (step / 200 - 1) for step in range(401)]
-    height = 1 / (deviation * math.sqrt(2 * math.pi))
+    values = {title: to_array(weight).ravel() for title, weight in weights.items()}
+    most = max(4 * deviation, *(float(abs(value).max()) for value in values.values()))
+    xs = np.linspace(-most, most, 401)
+    bars: Look = {"bins": 61, "range": (-most, most), "density": True, "color": BLUE}
     for axis, (title, value) in zip(axes, values.items(), strict=True):
-        axis.hist(value.numpy(), bins=61, range=(-most, most), density=True, color=BLUE,
-                  label="the layer's weights")  # fmt: skip
-        axis.plot(xs, [height * math.exp(-0.5 * (x / deviation) ** 2) for x in xs],
-                  color=ORANGE, linewidth=2, label=f"N(0, {deviation:g})")  # fmt: skip
+        axis.hist(value, label="the layer's weights", **bars)
+        curve = np.exp(-0.5 * (xs / deviation) ** 2) / (deviation * math.sqrt(2 * math.pi))
+        axis.plot(xs, curve, color=ORANGE, linewidth=2, label=f"N(0, {deviation:g})")
         axis.set_title(title, fontsize=10)
         axis.set_yticks([])
         axis.tick_params(labelsize=8)
@@ -177,20 +162,16 @@ def influence_figure(
         label_row(line[0], label)
         for axis, influence in zip(line, influences.detach().float().cpu(), strict=True):
             relative = (influence / influence.max()).clamp(min=0)
-            none = relative == 0
             logarithm = relative.clamp(min=10.0**-decades).log10()
             logarithm = (logarithm * 4).round() / 4  # steps that the eye can tell apart
-            logarithm[none] = math.nan
-            show(axis, logarithm.numpy(), cmap=ATTENTION_COLORS, vmin=-decades, vmax=0)
+            shown = logarithm.where(relative > 0, math.nan).numpy()
+            drawn = draw_picture(axis, shown, cmap=ATTENTION_COLORS, vmin=-decades, vmax=0)
             axis.set_facecolor("#BFD9E8")  # where nothing arrives
+            axis.spines[:].set(visible=True, color=GREY, linewidth=0.6)
     for axis, (row, column) in zip(axes[0], places, strict=True):
         axis.set_title(f"place ({row}, {column})", fontsize=9)
-    for axis in axes.flat:
-        for spine in axis.spines.values():
-            spine.set(visible=True, color=GREY, linewidth=0.6)
-    bar = figure.colorbar(axes[0][0].images[0], ax=list(axes.flat), shrink=0.85, pad=0.02)
-    bar.set_ticks([-decades, 0], labels=[f"{10.0**-decades:g}", "1"])
-    bar.ax.tick_params(labelsize=8)
-    bar.set_label("influence (strongest: 1)", fontsize=8)
+    ticks: dict[float, str] = {-decades: f"{10.0**-decades:g}", 0: "1"}
+    words = "influence (strongest: 1)"
+    color_bar(figure, drawn, axes.flat, ticks, words, shrink=0.85, pad=0.02)
     credit(figure, attribution)
     return figure

@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from slae_lib.config import ModelConfig
-from slae_lib.course.figures.diagram import arrow, box
+from slae_lib.course.figures.diagram import arrow, box, caption, drawing, line, square, write
 from slae_lib.plotting.base import (
     ATTENTION_COLORS,
     BLUE,
@@ -18,9 +18,13 @@ from slae_lib.plotting.base import (
     GREY,
     ORANGE,
     PURPLE,
+    Look,
+    color_bar,
     credit,
+    draw_picture,
     new_figure,
-    show,
+    tidy,
+    to_array,
 )
 
 _STEP = 2.3  # from one column to the next; maps of one size stand in one column
@@ -44,32 +48,25 @@ def discriminator_diagram(config: ModelConfig) -> Figure:
     sizes = [resolution >> step for step in range(int(math.log2(resolution)) - 2)]  # R ... 8
     place = {size: 1.0 + _STEP * (index + 1) for index, size in enumerate(sizes)}
     end = place[8] + 2.6
-    figure = Figure(figsize=((end + 1.2) / 2, 4.95))
-    axis = figure.add_axes((0, 0, 1, 1))
-    axis.set(xlim=(0, end + 1.2), ylim=(-1.0, 8.9), aspect="equal")
-    axis.set_axis_off()
-
-    _map(axis, 1.0, _LARGE, resolution, GREY, "image", f"3, {resolution}x{resolution}")
-    before, side = 1.0, _side(resolution)
-    for size in sizes:
-        name = f"{width * 64 // size}"
-        _map(axis, place[size], _LARGE, size, BLUE, name, f"{size}x{size}")
-        arrow(axis, (before + side / 2, _LARGE), (place[size] - _side(size) / 2, _LARGE))
-        before, side = place[size], _side(size)
-    _logits(axis, end, _LARGE, (before + side / 2, _LARGE))
+    figure, axis = drawing(end + 1.2, 9.9, bottom=-1.0)
+    small = config.small_resolution
+    smaller = [size for size in sizes if size < small]
+    for y, name, x, first, maps, channels, color in (
+        (_LARGE, "image", 1.0, resolution, sizes, 64 * width, BLUE),
+        (_SMALL, "small image", place[small], small, smaller, 32 * width, GREEN),
+    ):
+        _map(axis, x, y, first, GREY, name, f"3, {first}x{first}")
+        right = x + _side(first) / 2
+        for size in maps:
+            _map(axis, place[size], y, size, color, f"{channels // size}", f"{size}x{size}")
+            arrow(axis, (right, y), (place[size] - _side(size) / 2, y))
+            right = place[size] + _side(size) / 2
+        _logits(axis, end, y, right)
 
     for level, (low, high) in enumerate(config.discriminator_links):
-        _link(axis, place[low], place[high], _side(low), _side(high), 7.25 + 0.5 * level)
-
-    small = config.small_resolution
-    _map(axis, place[small], _SMALL, small, GREY, "small image", f"3, {small}x{small}")
-    before, side = place[small], _side(small)
-    for size in [other for other in sizes if other < small]:
-        name = f"{width * 32 // size}"
-        _map(axis, place[size], _SMALL, size, GREEN, name, f"{size}x{size}")
-        arrow(axis, (before + side / 2, _SMALL), (place[size] - _side(size) / 2, _SMALL))
-        before, side = place[size], _side(size)
-    _logits(axis, end, _SMALL, (before + side / 2, _SMALL))
+        sides = _side(low), _side(high)
+        name = config.discriminator_skip.upper()
+        _link(axis, (place[low], place[high]), sides, 7.25 + 0.5 * level, name)
 
     for x, top, y, what in (
         (place[16], _LARGE, 3.6, "a quarter"),
@@ -86,53 +83,28 @@ def _side(size: int) -> float:
 
 
 def _map(axis: Axes, x: float, y: float, size: int, color: str, name: str, shape: str) -> None:
-    side = _side(size)
-    axis.add_patch(Rectangle((x - side / 2, y - side / 2), side, side, facecolor=color))
-    axis.text(x, y - side / 2 - 0.3, name, ha="center", va="center", fontsize=9)
-    axis.text(x, y - side / 2 - 0.68, shape, ha="center", va="center", fontsize=8, color=GREY)
+    square(axis, x, y, _side(size), color)
+    caption(axis, x, y - _side(size) / 2 - 0.3, name, shape, gap=0.38, size=9)
 
 
-def _logits(axis: Axes, x: float, y: float, start: tuple[float, float]) -> None:
+def _logits(axis: Axes, x: float, y: float, start: float) -> None:
     side = 0.9
-    for row in range(5):
-        for column in range(5):
-            corner = (x - side / 2 + side / 5 * column, y - side / 2 + side / 5 * row)
-            axis.add_patch(
-                Rectangle(
-                    corner,
-                    side / 5,
-                    side / 5,
-                    facecolor=PURPLE,
-                    edgecolor="white",
-                    linewidth=1,
-                )
-            )
-    arrow(axis, start, (x - side / 2, y))
-    axis.text(x, y - side / 2 - 0.3, "logits", ha="center", va="center", fontsize=9)
-    axis.text(x, y - side / 2 - 0.68, "1, 5x5", ha="center", va="center", fontsize=8, color=GREY)
+    for row in range(-2, 3):
+        for column in range(-2, 3):
+            square(axis, x + side / 5 * column, y + side / 5 * row, side / 5, PURPLE, 1)
+    arrow(axis, (start, y), (x - side / 2, y))
+    caption(axis, x, y - side / 2 - 0.3, "logits", "1, 5x5", gap=0.38, size=9)
 
 
 def _link(
-    axis: Axes, low: float, high: float, low_side: float, high_side: float, level: float
+    axis: Axes, xs: tuple[float, float], sides: tuple[float, float], level: float, name: str
 ) -> None:
     """Draw a skip link over the top, from the larger map to the smaller one that it gates."""
-    axis.plot(
-        [low, low, high, high],
-        [_LARGE + low_side / 2, level, level, _LARGE + high_side / 2 + 0.35],
-        color=GREY,
-        linewidth=1.2,
-    )
-    arrow(axis, (high, _LARGE + high_side / 2 + 0.4), (high, _LARGE + high_side / 2))
-    axis.text(
-        (low + high) / 2,
-        level,
-        "SLE",
-        ha="center",
-        va="center",
-        fontsize=8,
-        color=GREY,
-        backgroundcolor="white",
-    )
+    low, high = xs
+    start, end = (_LARGE + side / 2 for side in sides)
+    line(axis, (low, start), (low, level), (high, level), (high, end + 0.35))
+    arrow(axis, (high, end + 0.4), (high, end))
+    write(axis, (low + high) / 2, level, name, 8, GREY, backgroundcolor="white")
 
 
 def _decoder(axis: Axes, x: float, top: float, y: float, what: str) -> None:
@@ -153,20 +125,13 @@ def spectra_figure(spectra: Mapping[str, Tensor], *, title: str = "") -> Figure:
     axis = figure.subplots()
     styles = ((GREY, ":"), (ORANGE, "--"), (BLUE, "-"), (PURPLE, "-."))
     for (label, values), (color, style) in zip(spectra.items(), styles, strict=False):
-        ordered = values.detach().float().cpu().sort(descending=True).values
-        axis.plot(
-            range(1, len(ordered) + 1),
-            ordered.numpy(),
-            style,
-            color=color,
-            label=label,
-            linewidth=1.8,
-        )
+        places = range(1, len(values) + 1)
+        ordered = to_array(values.sort(descending=True).values)
+        axis.plot(places, ordered, style, color=color, label=label, linewidth=1.8)
     axis.axhline(1, color=GREY, linewidth=0.8)
     axis.set(xlabel="singular values, the largest first", ylim=(0, None), xlim=(0, None))
     axis.legend(fontsize=9, frameon=False)
-    axis.grid(alpha=0.2)
-    axis.spines[["top", "right"]].set_visible(False)
+    tidy(axis)
     if title:
         figure.suptitle(title, fontsize=12)
     return figure
@@ -195,38 +160,21 @@ def receptive_fields_figure(
     axes = figure.subplots(1, len(fields), squeeze=False)[0]
     side = picture.shape[-1]
     margin = 0.38 * side
-    drawn = None
+    grey = to_array(picture.float().mean(dim=0))
+    colors: Look = {"cmap": ATTENTION_COLORS, "norm": PowerNorm(0.5, 0, 1)}
+    frame: Look = {"fill": False, "edgecolor": BLUE, "linestyle": "--"}
     for axis, (label, field) in zip(axes, fields.items(), strict=True):
-        show(axis, picture.float().mean(dim=0).cpu().numpy(), label, cmap="gray", vmin=0, vmax=255)
-        axis.title.set_fontsize(10)
-        influence = field.detach().float().cpu()
-        drawn = axis.imshow(
-            (influence / influence.max()).numpy(),
-            cmap=ATTENTION_COLORS,
-            norm=PowerNorm(0.5, 0, 1),
-            alpha=0.72,
-            interpolation="nearest",
-        )
+        draw_picture(axis, grey, cmap="gray", vmin=0, vmax=255)
+        axis.set_title(label, fontsize=10)
+        influence = to_array(field / field.max())
+        drawn = axis.imshow(influence, alpha=0.72, interpolation="nearest", **colors)
         if label in windows:
             top, left, length = windows[label]
-            axis.add_patch(
-                Rectangle(
-                    (left - 0.5, top - 0.5),
-                    length,
-                    length,
-                    fill=False,
-                    edgecolor=BLUE,
-                    linestyle="--",
-                    linewidth=1.6,
-                )
-            )
+            corner = (left - 0.5, top - 0.5)
+            axis.add_patch(Rectangle(corner, length, length, linewidth=1.6, **frame))
         axis.set(xlim=(-margin, side + margin), ylim=(side + margin, -margin))
-    assert drawn is not None
-    bar = figure.colorbar(drawn, ax=list(axes), shrink=0.75, pad=0.01, aspect=14)
-    if bar.solids is not None:
-        bar.solids.set_alpha(1)
-    bar.set_ticks([0, 0.25, 1], labels=["none", "1/4", "most"])
-    bar.ax.tick_params(labelsize=8)
+    ticks = {0: "none", 0.25: "1/4", 1: "most"}
+    color_bar(figure, drawn, axes, ticks, shrink=0.75, aspect=14)
     credit(figure, attribution)
     return figure
 

@@ -5,12 +5,20 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 from torch import Tensor
 
-from slae_lib.plotting.base import BLUE, GREY, ORANGE, PURPLE, new_figure
+from slae_lib.plotting.base import (
+    BLUE,
+    GREY,
+    ORANGE,
+    PURPLE,
+    Look,
+    new_figure,
+    shared_legend,
+    tidy,
+)
 
 _SIDES = ((BLUE, "o", "-"), (ORANGE, "^", "--"))
 
@@ -53,9 +61,8 @@ def clouds_figure(panels: Mapping[str, Clouds], *, names: tuple[str, str]) -> Fi
         axis.set_xlabel(clouds.note, fontsize=9.5)
         axis.set_aspect("equal")
         axis.tick_params(labelsize=7.5)
-        axis.spines[["top", "right"]].set_visible(False)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=2, frameon=False)
+        tidy(axis, grid=None)
+    shared_legend(figure, axes[0], ncols=2)
     return figure
 
 
@@ -99,7 +106,7 @@ def bias_figure(
     return figure
 
 
-def strips_figure(
+def dots_figure(
     panels: Mapping[str, Mapping[str, Sequence[float] | Tensor]],
     *,
     reference: str | None = None,
@@ -118,34 +125,22 @@ def strips_figure(
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axis, (title, rows) in zip(axes, panels.items(), strict=True):
         for y, name in enumerate(names):
-            values = torch.as_tensor(rows[name]).double().flatten()
-            median = float(values.quantile(0.5))
-            several = len(values) > 1
-            shifts = np.linspace(-0.22, 0.22, len(values)) if several else np.zeros(1)
-            axis.plot(
-                values.tolist(),
-                y + np.random.default_rng(0).permutation(shifts),
-                "o",
-                color=BLUE,
-                markersize=4 if several else 8,
-                alpha=0.5 if several else 1,
-                markeredgewidth=0,
-            )
-            if several:
+            values = np.asarray(rows[name], dtype=float).ravel()
+            median = float(np.median(values))
+            look: Look = {"color": BLUE, "markersize": 8, "markeredgewidth": 0}
+            shifts = np.zeros(1)
+            if len(values) > 1:
+                look |= {"markersize": 4, "alpha": 0.5}
+                shifts = np.random.default_rng(0).permutation(np.linspace(-0.22, 0.22, len(values)))
+            axis.plot(values, y + shifts, "o", **look)
+            if len(values) > 1:
                 axis.plot([median, median], [y - 0.34, y + 0.34], color="black", linewidth=2)
             if name == reference:
                 axis.axvline(median, color=GREY, linestyle=":", linewidth=1.5)
-            axis.text(
-                1.01, y, f"{median:.{digits}f}", transform=axis.get_yaxis_transform(), va="center"
-            )
+            beside = axis.get_yaxis_transform()
+            axis.text(1.01, y, f"{median:.{digits}f}", transform=beside, va="center")
         axis.set_xlabel(title)
         axis.set_yticks(range(len(names)), labels=names)
         axis.set_ylim(len(names) - 0.5, -0.5)
         tidy(axis, grid="x")
     return figure
-
-
-def tidy(axis: Axes, grid: str = "both") -> None:
-    """Give a plot a light grid, and no frame at the top and at the right."""
-    axis.grid(alpha=0.2, axis=grid)  # type: ignore[arg-type]
-    axis.spines[["top", "right"]].set_visible(False)

@@ -7,19 +7,25 @@ from matplotlib.figure import Figure
 
 from slae_lib.ablation.results import Comparison
 from slae_lib.ablation.systems import SYSTEMS
-from slae_lib.course.figures.diagram import arrow, box
-from slae_lib.course.figures.lesson_10 import tidy
+from slae_lib.course.figures.diagram import arrow, box, drawing, line, write
 from slae_lib.evaluation.cost import Counts
-from slae_lib.plotting.ablation import STYLES
-from slae_lib.plotting.base import BLUE, GREEN, GREY, ORANGE, PURPLE, new_figure
+from slae_lib.plotting.ablation import styles
+from slae_lib.plotting.base import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    Look,
+    new_figure,
+    shared_legend,
+    tidy,
+)
 
 
 def systems_figure() -> Figure:
     """Draw what the ablation compares: two switches, four systems, and StyleGAN2 beside them."""
-    figure = Figure(figsize=(9.2, 3.5))
-    axis = figure.add_axes((0, 0, 1, 1))
-    axis.set(xlim=(0, 18.4), ylim=(0, 7))
-    axis.set_axis_off()
+    figure, axis = drawing(18.4, 7)
     places = {
         "fastgan": (3.6, 1.7),
         "metadata": (10.0, 1.7),
@@ -28,7 +34,7 @@ def systems_figure() -> Figure:
         "stylegan2": (15.9, 3.4),
     }
     for name, (x, y) in places.items():
-        color, _, style = STYLES[name]
+        color, _, style = styles()[name]
         words = SYSTEMS[name].title.replace("FastGAN + ", "FastGAN\n+ ")
         box(axis, x, y, words, width=3.74, height=1.48, color=color, fontsize=10.5)
         axis.patches[-1].set(linestyle=style, linewidth=2.2)
@@ -39,18 +45,14 @@ def systems_figure() -> Figure:
         ("metadata", "slae-metadata"),
     ):
         (x0, y0), (x1, y1) = places[start], places[end]
-        across = x1 > x0
-        arrow(
-            axis,
-            (x0 + 2.0 * across, y0 + 0.85 * (not across)),
-            (x1 - 2.0 * across, y1 - 0.85 * (not across)),
-        )
-    axis.text(6.8, 2.1, "metadata on", ha="center", va="bottom", fontsize=9.5, color=GREY)
-    axis.text(6.8, 5.5, "metadata on", ha="center", va="bottom", fontsize=9.5, color=GREY)
-    axis.text(3.4, 3.4, "attention on", ha="right", va="center", fontsize=9.5, color=GREY)
-    axis.text(10.2, 3.4, "attention on", ha="left", va="center", fontsize=9.5, color=GREY)
-    axis.plot([13.1, 13.1], [0.7, 6.1], color=GREY, linestyle=":", linewidth=1)
-    axis.text(15.9, 2.3, "another family", ha="center", va="top", fontsize=9.5, color=GREY)
+        dx, dy = (2.0, 0.0) if x1 > x0 else (0.0, 0.85)  # from its middle to a box's edge
+        arrow(axis, (x0 + dx, y0 + dy), (x1 - dx, y1 - dy))
+    for y in (2.1, 5.5):
+        write(axis, 6.8, y, "metadata on", 9.5, GREY, va="bottom")
+    write(axis, 3.4, 3.4, "attention on", 9.5, GREY, ha="right")
+    write(axis, 10.2, 3.4, "attention on", 9.5, GREY, ha="left")
+    line(axis, (13.1, 0.7), (13.1, 6.1), linestyle=":", linewidth=1)
+    write(axis, 15.9, 2.3, "another family", 9.5, GREY, va="top")
     return figure
 
 
@@ -135,20 +137,15 @@ def shares_figure(
         for area, name in zip(drawn, shares, strict=True):
             area.set(hatch={"wrong": "///"}.get(name), edgecolor="white", linewidth=0.8)
         axis.set(title=heading, xlabel=xlabel, xlim=(x[0], x[-1]), ylim=(0, 1))
-        axis.spines[["top", "right"]].set_visible(False)
+        tidy(axis, grid=None)
     axes[0].set_ylabel("how often")
     handles = {
         label: handle
         for axis in axes
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(
-        list(handles.values()),
-        list(handles),
-        loc="outside upper center",
-        ncols=len(handles),
-        frameon=False,
-    )
+    place: Look = {"loc": "outside upper center", "ncols": len(handles)}
+    figure.legend(list(handles.values()), list(handles), frameon=False, **place)
     return figure
 
 
@@ -163,17 +160,9 @@ def costs_figure(rows: Mapping[str, Counts]) -> Figure:
     places = range(len(rows))
     first = [counts.generator_parameters / 1e6 for counts in rows.values()]
     second = [counts.discriminator_parameters / 1e6 for counts in rows.values()]
+    hatched: Look = {"color": ORANGE, "hatch": "///", "edgecolor": "white"}
     left.barh(places, first, color=BLUE, label="generator", height=0.62)
-    left.barh(
-        places,
-        second,
-        left=first,
-        color=ORANGE,
-        label="discriminator",
-        height=0.62,
-        hatch="///",
-        edgecolor="white",
-    )
+    left.barh(places, second, left=first, label="discriminator", height=0.62, **hatched)
     macs = [counts.macs / 1e9 for counts in rows.values()]
     right.barh(places, macs, color=BLUE, height=0.62)
     for y, (a, b, c) in enumerate(zip(first, second, macs, strict=True)):
@@ -186,9 +175,7 @@ def costs_figure(rows: Mapping[str, Counts]) -> Figure:
     for axis in (left, right):
         axis.set_xlim(0, 1.12 * axis.get_xlim()[1])
         tidy(axis, grid="x")
-    figure.legend(
-        *left.get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False
-    )
+    shared_legend(figure, left, ncols=2)
     return figure
 
 

@@ -1,10 +1,22 @@
-"""The figure of the lesson on the explorer: how much each lever moves."""
+"""Figures of the lesson on the explorer: how much each lever moves, and walks with their maps."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
+from torch import Tensor
 
-from slae_lib.plotting.base import BLUE, GREEN, ORANGE, PURPLE, credit, new_figure
+from slae_lib.plotting.base import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    credit,
+    draw_picture,
+    label_row,
+    new_figure,
+    to_pixels,
+)
+from slae_lib.plotting.explorer import draw_maps
 
 _COLORS = (BLUE, ORANGE, PURPLE, GREEN)
 _LEAST = 0.01  # what is smaller is drawn as this, since a logarithm has no zero
@@ -47,4 +59,29 @@ def levers_figure(changes: Mapping[str, Mapping[str, float]], *, attribution: st
     axis.spines[["top", "right", "left"]].set_visible(False)
     axis.tick_params(axis="y", length=0)
     credit(figure, attribution)
+    return figure
+
+
+def series_figure(
+    images: Tensor, attention: Mapping[str, Tensor], headings: Sequence[str], *, title: str
+) -> Figure:
+    """Draw images in a row with the maps of each link below: a walk, or a film of a training.
+
+    A row of maps has one scale, so that its columns can be compared.
+
+    Args:
+        images: uint8 (N, 3, R, R).
+        attention: link name to (N, 1, h, w).
+        headings: one for each image, such as the iteration or the share of a mix.
+        title: above the figure.
+    """
+    count, rows = len(images), 1 + len(attention)
+    figure = new_figure(1.2 * count + 1.5, 1.3 * rows + 0.7)
+    axes = figure.subplots(rows, count, squeeze=False)
+    for column, heading in enumerate(headings):
+        draw_picture(axes[0][column], to_pixels(images[column]), heading)
+        axes[0][column].title.set_fontsize(9)
+    label_row(axes[0][0], "image")
+    draw_maps(axes[1:], images, attention, "link ")
+    figure.suptitle(title, fontsize=11)
     return figure

@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from slae_lib.course.figures.lesson_03 import (
     by_place_figure,
     cells_figure,
-    gates_figure,
     link_diagram,
 )
 
@@ -36,28 +35,6 @@ def test_borders_lie_between_the_cells_of_the_pooling(side: int, borders: list[f
     for axis in figure.axes[:2]:
         upright = {line.get_xdata()[0] for line in axis.lines if line.get_ydata()[0] == 0}
         assert sorted(upright) == borders
-
-
-def test_gates_are_sorted_by_the_first_and_stay_with_their_channel() -> None:
-    first, second = torch.tensor([0.2, 0.9, 0.5]), torch.tensor([0.1, 0.3, 0.8])
-    figure = gates_figure(
-        {"SLE": {"whole": first, "scrambled": first}, "SLAE": {"whole": second}},
-        difference=("difference", second - first),
-    )
-    upper, middle, lower = figure.axes
-    assert [bar.get_height() for bar in upper.patches] == pytest.approx([0.9, 0.5, 0.2])
-    np.testing.assert_allclose(upper.lines[0].get_ydata(), [0.9, 0.5, 0.2])
-    assert [bar.get_height() for bar in middle.patches] == pytest.approx([0.3, 0.8, 0.1])
-    assert [bar.get_height() for bar in lower.patches] == pytest.approx([-0.6, 0.3, -0.1])
-    assert [axis.get_title() for axis in figure.axes] == ["SLE", "SLAE", "difference"]
-    legend = upper.get_legend()
-    assert legend is not None
-    assert {text.get_text() for text in legend.get_texts()} == {"whole", "scrambled"}
-
-
-def test_gates_may_come_as_a_link_makes_them() -> None:
-    gate = torch.rand(1, 5, 1, 1, requires_grad=True)
-    assert len(gates_figure({"SLE": {"face": gate}}).axes[0].patches) == 5
 
 
 def test_changes_by_place_have_zero_in_the_middle_of_their_scale() -> None:

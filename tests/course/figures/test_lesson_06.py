@@ -11,7 +11,6 @@ from slae_lib.course.figures.lesson_06 import (
     cosines_figure,
     drowning_figure,
     metadata_diagram,
-    pictures_figure,
     plane_figure,
 )
 
@@ -34,35 +33,6 @@ def test_the_diagram_names_every_step_on_the_way_of_metadata() -> None:
     (axis,) = metadata_diagram().axes
     for step in ("VGG-16\nup to relu5_3", "mean over\nall places", "bank", "noise z", "generator"):
         assert step in words(axis)
-
-
-def test_pictures_stand_in_rows_with_headings_and_notes() -> None:
-    first, second = random_pictures(3), random_pictures(3)
-    figure = pictures_figure(
-        {"one": first, "two": second},
-        columns=["a", "b", "c"],
-        notes={"one": ["1", "2", "3"], "two": ["4", "5", "6"]},
-        attribution="drawn by them",
-    )
-    axes = figure.axes
-    assert [axis.get_title() for axis in axes[:3]] == ["a", "b", "c"]
-    assert [axis.get_xlabel() for axis in axes] == ["1", "2", "3", "4", "5", "6"]
-    assert axes[3].get_ylabel() == "two"
-    np.testing.assert_array_equal(axes[4].images[0].get_array(), second[1].permute(1, 2, 0))
-
-
-def test_a_gap_keeps_the_order_of_the_pictures() -> None:
-    pictures = random_pictures(3)
-    figure = pictures_figure({"row": pictures}, columns=["a", "b", "c"], gap_after=1)
-    drawn = [axis for axis in figure.axes if axis.images]
-    assert [axis.get_title() for axis in drawn] == ["a", "b", "c"]
-    for axis, picture in zip(drawn, pictures, strict=True):
-        np.testing.assert_array_equal(axis.images[0].get_array(), picture.permute(1, 2, 0))
-
-
-def test_rows_of_different_length_are_refused() -> None:
-    with pytest.raises(ValueError, match="as many pictures"):
-        pictures_figure({"a": random_pictures(2), "b": random_pictures(3)})
 
 
 def test_each_change_has_its_dots_and_its_median() -> None:

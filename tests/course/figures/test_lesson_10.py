@@ -8,7 +8,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.patches import Ellipse
 
-from slae_lib.course.figures.lesson_10 import Clouds, bias_figure, clouds_figure, strips_figure
+from slae_lib.course.figures.lesson_10 import Clouds, bias_figure, clouds_figure, dots_figure
 
 
 def words(axis: Axes) -> list[str]:
@@ -45,9 +45,9 @@ def test_the_bias_has_every_draw_the_mean_and_the_theory() -> None:
     assert list(drawn["the truth: 0"]) == [0, 0]
 
 
-def test_strips_show_every_number_and_the_median() -> None:
+def test_dots_show_every_number_and_the_median() -> None:
     rows = {"one": [2.0], "several": torch.tensor([1.0, 9.0, 4.0])}
-    (axis,) = strips_figure({"FID": rows}, reference="one").axes
+    (axis,) = dots_figure({"FID": rows}, reference="one").axes
     assert words(axis) == ["2.0", "4.0"]
     assert [label.get_text() for label in axis.get_yticklabels()] == ["one", "several"]
     assert axis.lines[0].get_xdata().tolist() == [2.0]

@@ -1,8 +1,10 @@
 """The figure of levers: every lever with its number, in its place."""
 
+import numpy as np
 import pytest
+import torch
 
-from slae_lib.course.figures.lesson_12 import levers_figure
+from slae_lib.course.figures.lesson_12 import levers_figure, series_figure
 
 
 def test_each_lever_has_a_bar_of_its_length_and_its_number() -> None:
@@ -22,3 +24,16 @@ def test_groups_stand_apart_and_have_their_colours() -> None:
     assert middles == pytest.approx([0, 1, 3])
     colours = [bar.get_facecolor() for bar in axis.patches]
     assert colours[0] == colours[1] != colours[2]
+
+
+def test_a_series_has_a_column_for_each_image() -> None:
+    images = torch.randint(0, 256, (3, 3, 8, 8), dtype=torch.uint8)
+    maps = {"4->16": torch.rand(3, 1, 4, 4), "8->32": torch.rand(3, 1, 8, 8)}
+    figure = series_figure(images, maps, ["0", "0.5", "1"], title="a walk")
+    assert [axis.get_title() for axis in figure.axes[:3]] == ["0", "0.5", "1"]
+    drawn = [np.asarray(image.get_array()) for axis in figure.axes for image in axis.images]
+    last = maps["8->32"][2, 0]
+    assert any(found.shape == last.shape and np.allclose(found, last) for found in drawn)
+    low, high = float(maps["4->16"].min()), float(maps["4->16"].max())
+    labels = {text.get_text() for text in figure.findobj(lambda a: hasattr(a, "get_text"))}
+    assert f"link 4 → 16\n{low:.2f} to {high:.2f}" in labels

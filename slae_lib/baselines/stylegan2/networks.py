@@ -13,8 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from slae_lib.baselines.stylegan2_config import StyleGAN2Config
-from slae_lib.baselines.stylegan2_layers import (
+from slae_lib.baselines.stylegan2.config import StyleGAN2Config
+from slae_lib.baselines.stylegan2.layers import (
     EqualisedConv,
     EqualisedLinear,
     MinibatchDeviation,

@@ -8,17 +8,19 @@ from typing import cast
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 
 from slae_lib.augment import augment
-from slae_lib.baselines.stylegan2 import StyleGAN2Generator
-from slae_lib.baselines.stylegan2_config import StyleGAN2TrainConfig
-from slae_lib.baselines.stylegan2_losses import (
+from slae_lib.baselines.stylegan2.config import StyleGAN2TrainConfig
+from slae_lib.baselines.stylegan2.losses import (
     PATH_LENGTH_INTERVAL,
+    PathLength,
     discriminator_logistic,
     generator_logistic,
+    lazy_adam,
     r1_penalty,
 )
+from slae_lib.baselines.stylegan2.networks import StyleGAN2Generator
 from slae_lib.support.errors import UsageError
 from slae_lib.training.state import StepLosses, TrainingState
 
@@ -27,7 +29,7 @@ class StyleGAN2Step:
     """One iteration: logistic losses, and now and then a penalty in a step of its own.
 
     Raises:
-        UsageError: with several processes, or with `torch.compile`.
+        UsageError: with several processes.
     """
 
     def __init__(
@@ -35,11 +37,6 @@ class StyleGAN2Step:
     ) -> None:
         if accelerator.num_processes > 1:
             raise UsageError("StyleGAN2 trains in one process here; start it without `accelerate`.")
-        if config.compile:
-            raise UsageError(
-                "The penalties of StyleGAN2 differentiate twice, which torch.compile cannot; "
-                "leave --compile out."
-            )
         self.state = state
         self.config = config
         self.accelerator = accelerator
@@ -54,7 +51,26 @@ class StyleGAN2Step:
             state.generator_optimizer,
             state.discriminator_optimizer,
         )
-        state.path_length.to(accelerator.device)
+        self.path_length = cast(PathLength, state.extras["path_length"].to(accelerator.device))
+        self.period = config.r1_interval
+
+    @staticmethod
+    def optimizers(
+        generator: nn.Module, discriminator: nn.Module, config: StyleGAN2TrainConfig
+    ) -> tuple[torch.optim.Adam, torch.optim.Adam]:
+        """Return StyleGAN2's Adam for both networks, adjusted to their lazy penalties."""
+        rate, betas = config.learning_rate, (config.beta1, config.beta2)
+        path_interval = PATH_LENGTH_INTERVAL if config.path_length else None
+        discriminator_rate = config.discriminator_learning_rate or rate
+        return (
+            lazy_adam(generator, path_interval, rate, *betas),
+            lazy_adam(discriminator, config.r1_interval, discriminator_rate, *betas),
+        )
+
+    @staticmethod
+    def extras() -> dict[str, nn.Module]:
+        """Return the running mean of the path length, a single number."""
+        return {"path_length": PathLength()}
 
     def __call__(self, real: Tensor, metadata: None = None) -> StepLosses:
         """Train on one batch of real images (B, 3, R, R) in [-1, 1]; there is no metadata."""
@@ -106,7 +122,7 @@ class StyleGAN2Step:
         """Take a step of the path length penalty, on half a batch to spare memory."""
         half = real[: max(1, len(real) // 2)]
         styles = self.generator.styles(self._noise(half))
-        penalty = self.state.path_length(self.generator.synthesise(styles), styles)
+        penalty = self.path_length(self.generator.synthesise(styles), styles)
         self._descend(self.generator_optimizer, PATH_LENGTH_INTERVAL * penalty)
 
     def _noise(self, like: Tensor) -> Tensor:

@@ -3,21 +3,24 @@
 Source: Karras et al. (2020), arXiv 1912.04958, and its appendix B for the training.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any, Literal, Self
 
+from slae_lib.config import NetworkConfig
 from slae_lib.support.errors import UsageError
-from slae_lib.support.settings import Settings, option
-from slae_lib.training.config import TrainConfig
+from slae_lib.support.settings import option
+from slae_lib.training.config import RunConfig, TrainConfig
 
 
 @dataclass(frozen=True)
-class StyleGAN2Config(Settings):
+class StyleGAN2Config(NetworkConfig):
     """The networks of StyleGAN2; the defaults are config F.
 
     Raises:
         UsageError: for a resolution or another value that does not exist.
     """
+
+    title = "StyleGAN2"
 
     resolution: Literal[64, 128, 256, 512, 1024] = option(256, "side length of the images")
     channel_base: int = option(32_768, "channels times side length of a feature map")
@@ -47,11 +50,6 @@ class StyleGAN2Config(Settings):
             raise UsageError(f"style_mixing is {self.style_mixing}; it has to lie in [0, 1].")
 
     @property
-    def metadata(self) -> bool:
-        """Whether the model takes metadata: never; the name that the other models use."""
-        return False
-
-    @property
     def noise_dim(self) -> int:
         """Numbers in the noise; the name that the other models use."""
         return self.latent_dim
@@ -73,7 +71,7 @@ NARROW = StyleGAN2Config(
 
 
 @dataclass(frozen=True)
-class StyleGAN2TrainConfig(TrainConfig):
+class StyleGAN2TrainConfig(RunConfig):
     """A training run of StyleGAN2: its own optimiser and penalties in the lab's loop.
 
     Raises:
@@ -83,8 +81,6 @@ class StyleGAN2TrainConfig(TrainConfig):
     learning_rate: float = option(2e-3, "Adam's, of the generator")
     beta1: float = option(0.0, "Adam's first decay")
     beta2: float = option(0.99, "Adam's second decay")
-    hinge_margin: Literal["fixed", "random"] = option("fixed", "without meaning here")
-    reconstruction: Literal["lpips", "vgg", "l1", "none"] = option("none", "without meaning here")
     r1_gamma: float = option(10.0, "weight of the R1 penalty; grows with the resolution")
     r1_interval: int = option(16, "iterations from one R1 penalty to the next")
     path_length: bool = option(False, "add the path length penalty, every 8 iterations")
@@ -95,3 +91,12 @@ class StyleGAN2TrainConfig(TrainConfig):
             raise UsageError(f"r1_gamma is {self.r1_gamma}; it has to be 0 or more.")
         if self.r1_interval < 1:
             raise UsageError(f"r1_interval is {self.r1_interval}; it has to be 1 or more.")
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Make the configuration from a dictionary.
+
+        Runs of the first edition name SLAE's settings too, which meant nothing here.
+        """
+        foreign = {f.name for f in fields(TrainConfig)} - {f.name for f in fields(cls)}
+        return super().from_dict({n: value for n, value in values.items() if n not in foreign})

@@ -1,0 +1,1 @@
+"""Figures of the lessons: ``lesson_NN`` of one, ``shared`` of several, ``diagram`` their parts."""

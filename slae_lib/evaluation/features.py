@@ -1,0 +1,111 @@
+"""Features of images: computed batch by batch, and those of stored images only once."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from slae_lib.evaluation.sources import Images, StoredImages
+from slae_lib.support.errors import LabError
+from slae_lib.support.files import atomic_write, cache_folder
+
+
+@dataclass(eq=False)
+class FeatureNetwork:
+    """A network whose features of images are measured; what it does with a batch is added to it.
+
+    Attributes:
+        network: brought to ``device``.
+        weights: their checksum; kept features of other weights are not used.
+        name: of the features, in the progress bar.
+        kind: of the features, part of the name of the file that keeps them.
+        device: where to compute.
+        batch_size: images at a time; changes the memory needed, and the result only by rounding.
+        progress: show progress bars.
+    """
+
+    network: nn.Module
+    weights: str
+    name: str
+    kind: str
+    device: torch.device | str
+    batch_size: int
+    progress: bool
+
+    def __post_init__(self) -> None:
+        self.network = self.network.to(self.device)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return the features (B, d) of images (B, 3, H, W) uint8."""
+        raise NotImplementedError
+
+    def of(self, images: Images) -> Tensor:
+        """Return the features (N, d) float32 of ``images``, which are read batch by batch."""
+        text = f"{self.name} of {images.name}" if self.progress else None
+        return in_batches(images, self, self.batch_size, text)
+
+    def of_stored(self, images: StoredImages) -> Tensor:
+        """Return the features as `of`, kept in the lab's cache for the next time.
+
+        Warns:
+            UserWarning: if they cannot be kept.
+        """
+        path = feature_file(images, self.kind)
+        kept = _load(path, self.weights, len(images))
+        if kept is not None:
+            return kept
+        features = self.of(images)
+        content = save({"features": features.contiguous()}, {"weights": self.weights})
+        try:
+            with atomic_write(path) as temporary:
+                temporary.write_bytes(content)
+        except LabError as problem:
+            warnings.warn(f"The features will be computed again next time: {problem}", stacklevel=2)
+        return features
+
+
+@torch.no_grad()
+def in_batches(
+    images: Images, network: Callable[[Tensor], Tensor], batch_size: int, text: str | None = None
+) -> Tensor:
+    """Return ``network`` of all images, batch by batch: (N, d) float32 on the CPU.
+
+    Args:
+        images: what to measure.
+        network: uint8 (B, 3, H, W) on the CPU to features (B, d).
+        batch_size: images at a time; of different sizes they go one by one.
+        text: name of the progress bar; none is shown without it.
+    """
+    if images.resolution is None:
+        batch_size = 1  # images of different sizes make no batch
+    rows = []
+    with tqdm(desc=text, total=len(images), unit="image", disable=text is None) as bar:
+        for indices in torch.arange(len(images)).split(batch_size):
+            rows.append(network(images.batch(indices)).float().cpu())
+            bar.update(len(indices))
+    return torch.cat(rows)
+
+
+def feature_file(images: StoredImages, kind: str = "") -> Path:
+    """Return where features of ``kind`` are kept, whether or not they are there."""
+    # 2: before, pictures of 16 bits were read as white at their own size.
+    parts = [images.fingerprint, str(images.resolution or "own-size-2"), kind]
+    return cache_folder() / "features" / f"{'-'.join(part for part in parts if part)}.safetensors"
+
+
+def _load(path: Path, weights: str, count: int) -> Tensor | None:
+    try:
+        with safe_open(path, framework="pt") as file:
+            if (file.metadata() or {}).get("weights") != weights:
+                return None
+            # A copy, since the tensor may be a window on the file, which may be replaced.
+            features: Tensor = file.get_tensor("features").clone()
+    except (OSError, SafetensorError):
+        return None  # whatever is wrong with it, it can be made again
+    return features if features.dtype == torch.float32 and len(features) == count else None
