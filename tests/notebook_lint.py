@@ -118,7 +118,7 @@ def is_check(cell: NotebookNode) -> bool:
 @rule
 def is_in_the_course(subject: Subject) -> Iterator[str]:
     if subject.name not in {lesson.name for lesson in LESSONS}:
-        yield "the course has no such lesson; add it to slae_lib/lessons.py or rename it."
+        yield "the course has no such lesson; add it to slae_lib/course/lessons.py or rename it."
 
 
 @rule
@@ -234,12 +234,12 @@ def opens_as_all_do(subject: Subject) -> Iterator[str]:
         return
     title = f"# {here.number:02} · {here.title}"
     if first.source.split("\n")[0] != title:
-        yield f"cell 1: its first line should be the title {title!r}, as in slae_lib/lessons.py."
+        yield f"cell 1: its first line should be the title {title!r}, as in slae_lib/course/lessons.py."
     for part in OPENING:
         if f"**{part}**" not in first.source:
             yield f"cell 1: **{part}** is missing; say it there."
     if f"{here.minutes} minutes" not in first.source:
-        yield f"cell 1: the time should be {here.minutes} minutes, as in slae_lib/lessons.py."
+        yield f"cell 1: the time should be {here.minutes} minutes, as in slae_lib/course/lessons.py."
 
 
 @rule

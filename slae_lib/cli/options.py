@@ -79,7 +79,7 @@ class SectionOption(click.Option):
 
 
 def config_options(
-    config: type, section: str, skip: Iterable[str] = ()
+    config: type, section: str, without: Iterable[str] = ()
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return a decorator that adds an option for every field of a configuration.
 
@@ -88,13 +88,13 @@ def config_options(
     Args:
         config: a dataclass whose fields carry ``metadata["help"]``.
         section: title in the help.
-        skip: fields that get no option.
+        without: fields that get no option.
     """
     hints = typing.get_type_hints(config)
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         for field in reversed(dataclasses.fields(config)):
-            if field.name in skip:
+            if field.name in without:
                 continue
             name = field.name.replace("_", "-")
             hint = _without_none(hints[field.name])

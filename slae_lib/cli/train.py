@@ -36,7 +36,7 @@ def _family_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for family in families():
         alone = f" of {family.title}" if offered else ""
         for config, title in ((family.train, "Training"), (family.model, "Networks")):
-            sections.append(config_options(config, f"{title}{alone}", skip=offered))
+            sections.append(config_options(config, f"{title}{alone}", without=offered))
             offered = offered | _names(config)
     for section in reversed(sections):
         command = section(command)

@@ -17,7 +17,6 @@ from safetensors.torch import save
 from torch import Tensor
 from torch.nn import functional
 
-from slae_lib.datasets.registry import DATA_SETS
 from slae_lib.datasets.sets import ImageSet
 from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.files import atomic_write
@@ -184,7 +183,7 @@ class MetadataBank:
             reason = f"the {len(images)} names fit, but the content of at least one has changed"
         raise LabError(
             f"The metadata of {self.data_name!r} does not belong to the pictures of "
-            f"{images.name!r}: {reason}; `slae metadata extract --data {_argument(images)}` "
+            f"{images.name!r}: {reason}; `slae metadata extract --data {shlex.quote(images.reference)}` "
             "extracts it anew."
         )
 
@@ -225,14 +224,6 @@ class MetadataBank:
         if values.dtype != torch.float32 or values.shape[:-1] != (len(bank.names),):
             raise _not_a_bank(path)
         return bank
-
-
-def _argument(images: ImageSet) -> str:
-    """Return what to write after ``--data`` to get ``images``."""
-    known = DATA_SETS.get(images.name)
-    if images.folder is None or (known is not None and known.folder == images.folder):
-        return images.name
-    return shlex.quote(str(images.folder))
 
 
 def _check_choice(name: str, value: str, choices: Any) -> None:

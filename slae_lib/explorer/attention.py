@@ -6,11 +6,11 @@ from typing import Any
 
 from slae_lib.explorer.attention_controls import AttentionControls
 from slae_lib.explorer.base import Explorer, Still
+from slae_lib.explorer.figures.view import view_figure
 from slae_lib.explorer.pictures import TrainingPictures
 from slae_lib.explorer.scene import Scene, View, first_view, fitting, make_scene
 from slae_lib.explorer.source import Source
 from slae_lib.explorer.words import changed, view_alt, view_facts
-from slae_lib.plotting.explorer import view_figure
 from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.files import atomic_write
 

@@ -11,12 +11,12 @@ from torch import Tensor
 from slae_lib.datasets.bank import MetadataBank
 from slae_lib.explorer.base import Explorer, Still
 from slae_lib.explorer.controls import column, control, row
+from slae_lib.explorer.figures.pages import grid_for, metadata_figure
 from slae_lib.explorer.pictures import TrainingPictures
 from slae_lib.explorer.plane import on_page, principal_plane, side_by_side
 from slae_lib.explorer.scene import MOST_SEED, picture_metadata, seeded_noise
 from slae_lib.explorer.source import Source, data_of, existing, memory_in_words
 from slae_lib.explorer.words import picture_label, place
-from slae_lib.plotting.explorer_pages import grid_for, metadata_figure
 from slae_lib.support.errors import LabError
 from slae_lib.support.images import to_uint8
 

@@ -11,11 +11,11 @@ import ipywidgets as widgets
 
 from slae_lib.explorer.base import Explorer, Still
 from slae_lib.explorer.controls import column, control, row
+from slae_lib.explorer.figures.pages import monitor_figure
 from slae_lib.explorer.pictures import TrainingPictures
 from slae_lib.explorer.progress import RunProgress, progress_facts, read_progress
 from slae_lib.explorer.source import existing
 from slae_lib.explorer.words import listed
-from slae_lib.plotting.explorer_pages import monitor_figure
 from slae_lib.support.errors import LabError
 from slae_lib.training.families import family_of
 from slae_lib.training.recorder import Progress

@@ -40,7 +40,7 @@ class Family:
         presets: named settings of both.
         generator: ``module:name`` of the class that a ``model`` makes it of.
         discriminator: the same.
-        step: ``module:name`` of one iteration, a `slae_lib.training.step.Step`.
+        step: ``module:name`` of one iteration, a `slae_lib.training.state.Step`.
         blind_loss: the discriminator's loss where all its logits are 0.
     """
 

@@ -68,10 +68,10 @@ def test_a_write_that_the_system_stops_keeps_the_old_file(tmp_path: Path, kind: 
     program = f"""
 import resource, signal, sys, torch
 from pathlib import Path
-from slae_lib.checkpoint import save_checkpoint, save_generator
+from slae_lib.training.checkpoint import save_checkpoint, save_generator
 from slae_lib.config import ModelConfig
-from slae_lib.errors import LabError
-from slae_lib.files import atomic_write
+from slae_lib.support.errors import LabError
+from slae_lib.support.files import atomic_write
 from slae_lib.generator import Generator
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))

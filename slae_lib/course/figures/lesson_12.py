@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from slae_lib.explorer.figures.view import draw_maps
 from slae_lib.plotting.base import (
     BLUE,
     GREEN,
@@ -16,7 +17,6 @@ from slae_lib.plotting.base import (
     new_figure,
     to_pixels,
 )
-from slae_lib.plotting.explorer import draw_maps
 
 _COLORS = (BLUE, ORANGE, PURPLE, GREEN)
 _LEAST = 0.01  # what is smaller is drawn as this, since a logarithm has no zero

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from slae_lib.explorer.figures.view import draw_maps, place_picture
 from slae_lib.plotting.base import (
     BLUE,
     GREEN,
@@ -22,7 +23,6 @@ from slae_lib.plotting.base import (
     tidy,
     to_pixels,
 )
-from slae_lib.plotting.explorer import draw_maps, place_picture
 
 _WIDTH, _HEIGHT = 9.6, 5.0  # inches of the metadata page
 _MAP = (0.1, 0.1, 5.3, 4.6)  # left, bottom, width, height of the map on it

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from slae_lib.plotting.explorer import view_figure
-from slae_lib.plotting.explorer_pages import grid_for, metadata_figure, monitor_figure
+from slae_lib.explorer.figures.pages import grid_for, metadata_figure, monitor_figure
+from slae_lib.explorer.figures.view import view_figure
 
 ROW = {
     "discriminator": 1.5,
