@@ -234,12 +234,12 @@ def opens_as_all_do(subject: Subject) -> Iterator[str]:
         return
     title = f"# {here.number:02} · {here.title}"
     if first.source.split("\n")[0] != title:
-        yield f"cell 1: its first line should be the title {title!r}, as in slae_lib/course/lessons.py."
+        yield f"cell 1: its first line should be the title {title!r}, as in course/lessons.py."
     for part in OPENING:
         if f"**{part}**" not in first.source:
             yield f"cell 1: **{part}** is missing; say it there."
     if f"{here.minutes} minutes" not in first.source:
-        yield f"cell 1: the time should be {here.minutes} minutes, as in slae_lib/course/lessons.py."
+        yield f"cell 1: the time should be {here.minutes} minutes, as in course/lessons.py."
 
 
 @rule

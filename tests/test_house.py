@@ -77,7 +77,20 @@ def faults(files: dict[str, str]) -> list[str]:
             if ORDER.index(room(name)) > ORDER.index(own):
                 found.append(f"{path}:{line} imports {name}, which stands above it")
         found += [f"{path}:{line} {what}" for line, what in link_comparisons(text)]
+        found += [f"{path}:{line} imports the private {name}" for line, name in private(text)]
     return found
+
+
+@functools.cache
+def private(text: str) -> list[tuple[int, str]]:
+    """Line and name of every private name that a source takes from another module."""
+    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
+    return [
+        (node.lineno, alias.name)
+        for node in nodes
+        for alias in node.names
+        if (node.module or "").startswith("slae_lib") and alias.name.startswith("_")
+    ]
 
 
 @functools.cache
@@ -149,6 +162,7 @@ def test_no_imports_go_in_a_circle() -> None:
             "isinstance(x, SkipLayerExcitation)\n",
             "asks for the class of a link",
         ),
+        ("cli/train.py", "from slae_lib.training.loop import _bar\n", "imports the private _bar"),
     ],
 )
 def test_every_rule_can_be_broken(path: str, addition: str, said: str) -> None:

@@ -55,7 +55,7 @@ def test_the_readme_lists_the_course_in_its_order() -> None:
 def test_the_map_of_the_course_shows_the_course() -> None:
     with Image.open(ROOT / "figures" / "reading_order.png") as picture:
         drawn_from = picture.info["Description"]
-    assert drawn_from == repr(LESSONS), "slae_lib/course/lessons.py has changed; run `make notebooks`."
+    assert drawn_from == repr(LESSONS), "course/lessons.py has changed; run `make notebooks`."
 
 
 @each_notebook

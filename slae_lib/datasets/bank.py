@@ -183,8 +183,8 @@ class MetadataBank:
             reason = f"the {len(images)} names fit, but the content of at least one has changed"
         raise LabError(
             f"The metadata of {self.data_name!r} does not belong to the pictures of "
-            f"{images.name!r}: {reason}; `slae metadata extract --data {shlex.quote(images.reference)}` "
-            "extracts it anew."
+            f"{images.name!r}: {reason}; `slae metadata extract --data "
+            f"{shlex.quote(images.reference)}` extracts it anew."
         )
 
     def save(self, path: str | Path) -> None:

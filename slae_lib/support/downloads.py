@@ -99,7 +99,7 @@ def download(
         raise job.failure("SLAE_OFFLINE is set")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(job.path):
+        with _locked(job.path):
             if not job.path.exists():  # another process may have brought it meanwhile
                 job.run()
     except OSError as problem:
@@ -112,7 +112,7 @@ def download(
     return job.path
 
 
-def _alone(path: Path) -> AbstractContextManager[object]:
+def _locked(path: Path) -> AbstractContextManager[object]:
     lock = FileLock(path.with_name(path.name + ".lock"))
     with contextlib.suppress(Timeout):
         return lock.acquire(timeout=0)

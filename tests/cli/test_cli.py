@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from slae_lib.cli import doctor
+from slae_lib.cli.doctor import _disk
 from slae_lib.config import ModelConfig
 from slae_lib.generator import Generator
 from slae_lib.support.errors import UsageError
@@ -287,7 +287,7 @@ def test_a_shared_folder_of_weights_is_no_fault(
     (tmp_path / "shared" / "hub").mkdir(parents=True)
     shared = tmp_path / "shared"
     monkeypatch.setattr(os, "access", lambda path, mode: not Path(path).is_relative_to(shared))
-    (line,) = (line for line in doctor._disk() if "may not be written to" in line)
+    (line,) = (line for line in _disk() if "may not be written to" in line)
     assert line.startswith("[--]")
     assert "for weights" in line
 

@@ -9,8 +9,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from slae_lib import datasets
-from slae_lib.datasets import DATA_SETS, ImageSet, load_images
+from slae_lib.datasets import DATA_SETS, ImageSet, load_images, sets
 from slae_lib.datasets.pictures import SkippedPicture
 from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.files import cache_folder
@@ -37,7 +36,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def on_disk(monkeypatch):
-    monkeypatch.setattr(datasets, "MEMORY_LIMIT", 0)
+    monkeypatch.setattr(sets, "MEMORY_LIMIT", 0)
 
 
 def greys(pictures):
@@ -74,13 +73,13 @@ def test_names_are_sorted_as_text_with_slashes(folder):
 )
 @pytest.mark.parametrize("limit", [0, 2**30])
 def test_indices_may_be_any_sequence(folder, monkeypatch, indices, limit):
-    monkeypatch.setattr(datasets, "MEMORY_LIMIT", limit)
+    monkeypatch.setattr(sets, "MEMORY_LIMIT", limit)
     assert greys(load_images(folder, 64).batch(indices)) == [40, 10]
 
 
 @pytest.mark.parametrize("limit", [0, 2**30])
 def test_an_empty_batch_is_empty_and_a_wrong_index_an_error(folder, monkeypatch, limit):
-    monkeypatch.setattr(datasets, "MEMORY_LIMIT", limit)
+    monkeypatch.setattr(sets, "MEMORY_LIMIT", limit)
     images = load_images(folder, 64)
     assert images.batch([]).shape == (0, 3, 64, 64)
     with pytest.raises(IndexError):
@@ -89,9 +88,9 @@ def test_an_empty_batch_is_empty_and_a_wrong_index_an_error(folder, monkeypatch,
 
 def test_a_set_lives_in_memory_up_to_the_limit(folder, monkeypatch):
     size = 5 * 3 * 64 * 64
-    monkeypatch.setattr(datasets, "MEMORY_LIMIT", size)
+    monkeypatch.setattr(sets, "MEMORY_LIMIT", size)
     assert load_images(folder, 64).in_memory
-    monkeypatch.setattr(datasets, "MEMORY_LIMIT", size - 1)
+    monkeypatch.setattr(sets, "MEMORY_LIMIT", size - 1)
     assert not load_images(folder, 64).in_memory
 
 
@@ -101,7 +100,7 @@ def test_a_set_on_disk_equals_the_same_set_in_memory(folder, monkeypatch):
     (folder / "bad.png").write_text("no picture")
     with pytest.warns(SkippedPicture):
         memory = load_images(folder, 64)
-    monkeypatch.setattr(datasets, "MEMORY_LIMIT", 0)
+    monkeypatch.setattr(sets, "MEMORY_LIMIT", 0)
     with pytest.warns(SkippedPicture):
         disk = load_images(folder, 64)
     assert (memory.in_memory, disk.in_memory) == (True, False)
@@ -156,7 +155,7 @@ def test_moving_a_set_moves_its_pictures(folder, monkeypatch):
     assert moved.batch([0, 1]).device.type == "meta"
     assert moved.names == memory.names
     assert memory.batch([0]).device.type == "cpu"
-    monkeypatch.setattr(datasets, "MEMORY_LIMIT", 0)
+    monkeypatch.setattr(sets, "MEMORY_LIMIT", 0)
     disk = load_images(folder, 64)
     assert disk.to("meta") is disk
 

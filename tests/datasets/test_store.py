@@ -139,15 +139,3 @@ def test_a_folder_named_like_the_built_in_set_gets_metadata_of_its_own(
     twin = tmp_path / "openmoji-faces"
     shutil.copytree(folder, twin)
     assert len(bank_for(twin, "relu1_1")) == 3
-
-
-def test_stored_files_lie_in_the_package_or_beside_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    package = tmp_path / "slae_lib"
-    monkeypatch.setattr(metadata_store, "__file__", str(package / "metadata_store.py"))
-    assert stored_file("x.txt") is None
-    for place in (tmp_path / "figures", tmp_path / "data", package / "data"):  # the last one wins
-        place.mkdir(parents=True)
-        (place / "x.txt").touch()
-        assert stored_file("x.txt") == place / "x.txt"

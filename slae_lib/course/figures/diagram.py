@@ -43,12 +43,11 @@ def caption(
 
 
 def square(
-    axis: Axes, x: float, y: float, side: float, color: str, linewidth: float | None = None
+    axis: Axes, left: float, bottom: float, side: float, color: str, edge: float | None = None
 ) -> None:
-    """Draw a square around (x, y), with a white edge of ``linewidth`` points, if any."""
-    edge: Look = {} if linewidth is None else {"edgecolor": "white", "linewidth": linewidth}
-    corner = (x - side / 2, y - side / 2)
-    axis.add_patch(Rectangle(corner, side, side, facecolor=color, **edge))
+    """Draw a square on its lower left corner, with a white edge of ``edge`` points, if any."""
+    look: Look = {} if edge is None else {"edgecolor": "white", "linewidth": edge}
+    axis.add_patch(Rectangle((left, bottom), side, side, facecolor=color, **look))
 
 
 def stack(
@@ -79,7 +78,7 @@ def stack(
         linewidth: of their edges.
     """
     for offset in (step * sheet for sheet in reversed(range(sheets))):
-        square(axis, x + offset, y + offset, 1.3, color, linewidth)
+        square(axis, x - 0.65 + offset, y - 0.65 + offset, 1.3, color, linewidth)
     caption(axis, x + step * (sheets - 1) / 2, y - below, name, shape)
 
 

@@ -1,5 +1,6 @@
 """Figures of the lesson on the discriminator: its parts, its weights, and what a logit sees."""
 
+import itertools
 import math
 from collections.abc import Mapping
 
@@ -83,15 +84,16 @@ def _side(size: int) -> float:
 
 
 def _map(axis: Axes, x: float, y: float, size: int, color: str, name: str, shape: str) -> None:
-    square(axis, x, y, _side(size), color)
-    caption(axis, x, y - _side(size) / 2 - 0.3, name, shape, gap=0.38, size=9)
+    side = _side(size)
+    square(axis, x - side / 2, y - side / 2, side, color)
+    caption(axis, x, y - side / 2 - 0.3, name, shape, gap=0.38, size=9)
 
 
 def _logits(axis: Axes, x: float, y: float, start: float) -> None:
     side = 0.9
-    for row in range(-2, 3):
-        for column in range(-2, 3):
-            square(axis, x + side / 5 * column, y + side / 5 * row, side / 5, PURPLE, 1)
+    for row, column in itertools.product(range(5), repeat=2):
+        left, bottom = x - side / 2 + side / 5 * column, y - side / 2 + side / 5 * row
+        square(axis, left, bottom, side / 5, PURPLE, 1)
     arrow(axis, (start, y), (x - side / 2, y))
     caption(axis, x, y - side / 2 - 0.3, "logits", "1, 5x5", gap=0.38, size=9)
 

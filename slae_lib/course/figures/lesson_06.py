@@ -75,7 +75,7 @@ def _column(axis: Axes, x: float, y: float, color: str, name: str, shape: str) -
     """Draw a vector: a column of small squares."""
     side = 0.3
     for place in range(5):
-        square(axis, x, y + side * (2 - place), side, color, 1.0)
+        square(axis, x - side / 2, y + side * (1.5 - place), side, color, 1.0)
     caption(axis, x, y - 1.25, name, shape)
 
 
