@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import click
 
-from slae_lib.support.settings import choices_of
+from slae_lib.support.settings import choices_of, listed
 
 
 class SectionedCommand(click.Command):
@@ -93,7 +93,7 @@ def config_options(
     hints = typing.get_type_hints(config)
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        for field in reversed(dataclasses.fields(config)):
+        for field in reversed(listed(config)):
             if field.name in without:
                 continue
             name = field.name.replace("_", "-")

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from slae_lib.support.errors import UsageError
 
 
-def option(default: Any, text: str, *, choices: str | None = None) -> Any:
+def option(default: Any, text: str, *, choices: str | None = None, after: str | None = None) -> Any:
     """Return a field with a default and the text that `slae COMMAND --help` shows.
 
     Args:
@@ -19,8 +19,19 @@ def option(default: Any, text: str, *, choices: str | None = None) -> Any:
         text: what it means.
         choices: ``module:name`` of what holds the values it may have, where they are not known
             beforehand; looked up when another value than the default is checked.
+        after: the field that it is listed after, where a subclass adds to what it inherits.
     """
-    return field(default=default, metadata={"help": text, "choices": choices})
+    return field(default=default, metadata={"help": text, "choices": choices, "after": after})
+
+
+def listed(config: Any) -> list[dataclasses.Field[Any]]:
+    """Return the fields of a configuration in the order in which files and help list them."""
+    found: list[dataclasses.Field[Any]] = []
+    for one in dataclasses.fields(config):
+        after = one.metadata["after"]
+        place = len(found) if after is None else 1 + [f.name for f in found].index(after)
+        found.insert(place, one)
+    return found
 
 
 def choices_of(place: str) -> list[str]:
@@ -51,7 +62,7 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as a dictionary that JSON can hold."""
-        return dataclasses.asdict(self)  # type: ignore[call-overload]
+        return {one.name: getattr(self, one.name) for one in listed(self)}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> typing.Self:

@@ -76,19 +76,28 @@ class TrainConfig(RunConfig):
     """
 
     hinge_margin: Literal["fixed", "random"] = option(
-        "fixed", "hinge at 1 (paper), or drawn per logit from [0.8, 1) (FastGAN's code)"
+        "fixed",
+        "hinge at 1 (paper), or drawn per logit from [0.8, 1) (FastGAN's code)",
+        after="ema_decay",
     )
     reconstruction: Literal["lpips", "vgg", "l1", "none"] = option(
         "lpips",
         "distance between decoded and real images: LPIPS, uncalibrated VGG-16 features, L1, "
         "or no such loss",
+        after="hinge_margin",
     )
-    reconstruction_weight: float = option(1.0, "factor of the reconstruction loss")
-    metadata_layer: str = option("relu5_3", "layer of VGG-16 that the metadata is taken from")
+    reconstruction_weight: float = option(
+        1.0, "factor of the reconstruction loss", after="reconstruction"
+    )
+    metadata_layer: str = option(
+        "relu5_3", "layer of VGG-16 that the metadata is taken from", after="flip"
+    )
     metadata_scale: Literal["standardised", "raw"] = option(
-        "standardised", "scale of the metadata: mean 0 and deviation 1 per channel, or as it is"
+        "standardised",
+        "scale of the metadata: mean 0 and deviation 1 per channel, or as it is",
+        after="metadata_layer",
     )
-    compile: bool = option(False, "compile the networks with torch.compile")
+    compile: bool = option(False, "compile the networks with torch.compile", after="precision")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -26,15 +26,28 @@ Distance = Callable[[Tensor, Tensor], Tensor]
 
 
 class TrainingStep:
-    """One iteration: a step of the discriminator and a step of the generator."""
+    """One iteration: a step of the discriminator and a step of the generator.
+
+    Args:
+        state: what changes.
+        config: the run.
+        accelerator: device, mixed precision, processes.
+        distance: between decoded and real images, in place of the one that ``config`` names.
+    """
 
     period = 1
 
-    def __init__(self, state: TrainingState, config: TrainConfig, accelerator: Accelerator) -> None:
+    def __init__(
+        self,
+        state: TrainingState,
+        config: TrainConfig,
+        accelerator: Accelerator,
+        distance: Distance | None = None,
+    ) -> None:
         self.state = state
         self.config = config
         self.accelerator = accelerator
-        self.distance = _distance(config, accelerator.device)
+        self.distance = distance or _distance(config, accelerator.device)
         self.model = cast(ModelConfig, state.model)
         # Alone on one device `prepare` moves the networks and returns them as they are; with
         # several processes it wraps them, so the state keeps the bare networks.

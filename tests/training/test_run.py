@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from filelock import FileLock, SoftFileLock, Timeout
@@ -100,6 +101,15 @@ def test_metrics_after_a_resumed_iteration_are_told_once(tmp_path: Path) -> None
 def test_a_grid_gives_its_images_back(count: int) -> None:
     images = torch.randint(0, 256, (count, 3, 8, 8), dtype=torch.uint8)
     assert torch.equal(grid_cells(image_grid(images), count), images)
+
+
+def test_a_grid_is_white_between_its_images_and_where_none_is_left() -> None:
+    sheet = np.asarray(image_grid(torch.zeros(3, 3, 8, 8, dtype=torch.uint8)))
+    expected = np.zeros((18, 18, 3))
+    expected[8:10] = expected[:, 8:10] = expected[10:, 10:] = 255
+    np.testing.assert_array_equal(sheet, expected)
+    assert image_grid(torch.zeros(1, 3, 8, 8, dtype=torch.uint8)).size == (8, 8)
+    assert image_grid(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), columns=2).size == (18, 8)
 
 
 def test_samples_come_back_in_order_and_large_ones_are_reduced(tmp_path: Path) -> None:
