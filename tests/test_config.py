@@ -1,4 +1,4 @@
-"""Configurations: what they refuse, how they travel, what the presets hold."""
+"""Configurations of networks and runs: what they refuse, how they travel, what presets hold."""
 
 import dataclasses
 import json
@@ -8,6 +8,7 @@ import pytest
 from slae_lib.config import ModelConfig
 from slae_lib.support.errors import UsageError
 from slae_lib.training.config import TrainConfig
+from slae_lib.training.families import all_presets
 from slae_lib.training.presets import PRESETS
 
 
@@ -37,9 +38,9 @@ def test_values_that_do_not_exist_are_named(config, values, named) -> None:
     assert named in str(caught.value)
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", all_presets())
 def test_presets_travel_through_json(name: str) -> None:
-    preset = PRESETS[name]
+    preset = all_presets()[name]
     for config in (preset.model, preset.train):
         assert type(config).from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
@@ -55,8 +56,8 @@ def test_configurations_are_frozen() -> None:
 
 
 def test_every_field_has_a_help_text() -> None:
-    for config in (ModelConfig, TrainConfig):
-        for field in dataclasses.fields(config):
+    for preset in all_presets().values():
+        for field in (*dataclasses.fields(preset.model), *dataclasses.fields(preset.train)):
             assert len(field.metadata["help"]) > 10, field.name
 
 
