@@ -16,13 +16,11 @@ from slae_lib.training.config import RunConfig
 from slae_lib.training.families import all_presets, families
 from slae_lib.training.presets import Preset
 
-PRESETS = all_presets()
-
 HELP = """Train a generator and leave it, with pictures, in the folder of a run.
 
 \b
 Presets:
-""" + "\n".join(f"  {name:<13} {preset.title}" for name, preset in PRESETS.items())
+""" + "\n".join(f"  {name:<13} {preset.title}" for name, preset in all_presets().items())
 
 
 def _names(*configs: type) -> set[str]:
@@ -46,7 +44,7 @@ def _family_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command(cls=SectionedCommand, help=HELP)
 @click.option(
     "--preset",
-    type=click.Choice(list(PRESETS)),
+    type=click.Choice(list(all_presets())),
     default="cpu-demo",
     show_default=True,
     help="Named configuration; every option below changes one thing in it.",
@@ -87,7 +85,7 @@ def train(
     if resume is not None:
         _continue(ctx, resume, fields)
         return
-    chosen = PRESETS[preset]
+    chosen = all_presets()[preset]
     _refuse_foreign(chosen, preset, fields)
     model: Any = dataclasses.replace(chosen.model, **given(type(chosen.model), fields))
     config: Any = dataclasses.replace(chosen.train, **given(type(chosen.train), fields))
