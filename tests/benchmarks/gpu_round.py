@@ -19,11 +19,11 @@ What to carry to a computer without a network, below 60 MiB together:
   100 JPEGs of 256 px are 3 MB; and their bank (`slae metadata extract --data FOLDER --out FILE`),
   0.2 MB;
 * Python 3.11 or later with torch 2.6 or later, torchvision, numpy, pillow, safetensors, accelerate,
-  matplotlib, scipy, tqdm and filelock. Where they are missing also the wheels of platformdirs and
-  pooch, 0.1 MB, and of what pooch needs: requests, urllib3, idna, certifi, charset-normalizer and
-  packaging, 0.7 MB (`pip download --no-deps`, then `pip install --no-index --target SITE *.whl` and
+  tqdm and filelock. Where they are missing also the wheels of platformdirs and pooch, 0.1 MB, and
+  of what pooch needs: requests, urllib3, idna, certifi, charset-normalizer and packaging, 0.7 MB
+  (`pip download --no-deps`, then `pip install --no-index --no-deps --target SITE *.whl` and
   PYTHONPATH=SITE). Nothing else that slae_lib can use is imported here;
-* for --reconstruction vgg or lpips the wheel of lpips, 0.1 MB, and VGG-16 in the folder
+* for --reconstruction vgg or lpips scipy, the wheel of lpips, 0.1 MB, and VGG-16 in the folder
   TORCH_HOME/hub/checkpoints under its own name, which `--pack-vgg vgg FILE` (or lpips) writes from
   the copy on this computer: convolutions alone, at half precision, 30 MB.
 """
@@ -205,10 +205,10 @@ def main() -> None:
     """Do the steps."""
     options = _options()
     if options.join:
-        known = json.loads((options.join / "round.json").read_text(encoding="utf-8"))
         try:
+            known = json.loads((options.join / "round.json").read_text(encoding="utf-8"))
             say(str(pieces.join(options.join, known["training"]["generator"])))
-        except (pieces.PiecesError, KeyError) as problem:
+        except (pieces.PiecesError, OSError, ValueError, KeyError) as problem:
             sys.exit(f"The generator in {options.join} cannot be put together: {problem}.")
         return
     if options.pack_vgg:
