@@ -5,16 +5,21 @@ weights start from N(1, 0.02). Source: FastGAN (ICLR 2021), appendix.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
-from torch.nn.utils.parametrizations import spectral_norm
+
+from slae_lib.support.device import full_precision
+from slae_lib.support.spectral_norm import SpectralNorm
 
 
 def _initialised(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:
     # Spectral norm keeps the trainable weight as `parametrizations.weight.original`. Writing to
     # `layer.weight` after wrapping is silently lost, so the layer is initialised before it.
     nn.init.normal_(layer.weight, 0.0, 0.02)
-    return spectral_norm(layer)
+    output = 1 if isinstance(layer, nn.ConvTranspose2d) else 0  # the dimension of its channels
+    parametrize.register_parametrization(layer, "weight", SpectralNorm(layer.weight, output))
+    return layer
 
 
 def conv(
@@ -29,6 +34,37 @@ def conv(
 def conv_transpose(in_channels: int, out_channels: int, kernel_size: int) -> nn.Module:
     """Return a transposed convolution, otherwise like `conv`."""
     return _initialised(nn.ConvTranspose2d(in_channels, out_channels, kernel_size, bias=False))
+
+
+class UpsampledConv(nn.Conv2d):
+    """Nearest upsampling x2 and a convolution 3x3 with padding 1, in one: (B, in, H, W) to 2H, 2W.
+
+    After the upsampling four pixels in a square are equal, so most of the convolution multiplies
+    the same pixel again and again. Nearest upsampling is a transposed convolution with a 2x2 box
+    of ones, and two convolutions in a row are one, whose kernel is the first convolved with the
+    second: a 4x4 kernel and a stride of 2. The result is the same up to rounding, with 16
+    multiplications for each pixel that comes in where the two layers do 36.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, 3, padding=1, bias=False)
+        # What each of the 3 weights of a line adds to the 4 of the line that it becomes.
+        line = torch.tensor([[0.0, 0.0, 1.0, 1.0], [0.0, 1.0, 1.0, 0.0], [1.0, 1.0, 0.0, 0.0]])
+        self.register_buffer("box", torch.kron(line, line), persistent=False)  # (9, 16)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map ``features`` (B, in, H, W) to (B, out, 2H, 2W)."""
+        if features.shape[-1] < 8:  # so few pixels that the kernels would be most of the work
+            return super().forward(F.interpolate(features, scale_factor=2.0, mode="nearest"))
+        with full_precision(features.device):  # sums of weights
+            kernel = self.weight.transpose(0, 1).flatten(2) @ self.get_buffer("box")
+        kernel = kernel.unflatten(2, (4, 4))  # (in, out, 4, 4)
+        return F.conv_transpose2d(features, kernel, self.bias, stride=2, padding=1)
+
+
+def upsampled_conv(in_channels: int, out_channels: int) -> nn.Module:
+    """Return an `UpsampledConv` with spectral norm and weights as in `conv`."""
+    return _initialised(UpsampledConv(in_channels, out_channels))
 
 
 def batch_norm(channels: int) -> nn.BatchNorm2d:
@@ -70,14 +106,14 @@ class NoiseInjection(nn.Module):
 
 
 def up_block(in_channels: int, out_channels: int) -> nn.Sequential:
-    """Double the size: nearest x2, convolution 3x3, batch norm, GLU.
+    """Double the size: nearest x2 and convolution 3x3 (`UpsampledConv`), batch norm, GLU.
 
     (B, in, H, W) -> (B, out, 2H, 2W). The GLU multiplies one half of its channels by the sigmoid
     of the other, so the convolution makes twice as many channels as come out.
     """
     return nn.Sequential(
-        nn.Upsample(scale_factor=2, mode="nearest"),
-        conv(in_channels, out_channels * 2, 3, padding=1),
+        nn.Identity(),  # where the upsampling was: names in stored files hold the layers' places
+        upsampled_conv(in_channels, out_channels * 2),
         batch_norm(out_channels * 2),
         nn.GLU(dim=1),
     )
@@ -89,8 +125,8 @@ def composite_up_block(in_channels: int, out_channels: int) -> nn.Sequential:
     (B, in, H, W) -> (B, out, 2H, 2W).
     """
     return nn.Sequential(
-        nn.Upsample(scale_factor=2, mode="nearest"),
-        conv(in_channels, out_channels * 2, 3, padding=1),
+        nn.Identity(),
+        upsampled_conv(in_channels, out_channels * 2),
         NoiseInjection(),
         batch_norm(out_channels * 2),
         nn.GLU(dim=1),
@@ -138,32 +174,3 @@ class CompositeDownBlock(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Map ``features`` (B, in, H, W) to (B, out, H/2, W/2)."""
         return (self.deep(features) + self.plain(features)) / 2
-
-
-def fold_spectral_norm(module: nn.Module) -> nn.Module:
-    """Replace every spectral-norm parametrization in ``module`` by the weight it computes now.
-
-    Done in place for a network that will only be sampled from: the same images, plain ``weight``
-    tensors in its state, and nothing to compute before each convolution.
-    """
-    for layer in module.modules():
-        if parametrize.is_parametrized(layer, "weight"):
-            parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
-    return module
-
-
-@torch.no_grad()
-def refresh_spectral_norm(module: nn.Module, iterations: int = 15) -> None:
-    """Let the singular vectors of every spectral norm in ``module`` follow its weight.
-
-    An average of networks averages the weights *and* the stored singular vectors, and an average
-    of unit vectors is shorter than one: the norm would be underestimated in evaluation mode.
-    """
-    for layer in module.modules():
-        if parametrize.is_parametrized(layer, "weight"):
-            norm = layer.get_submodule("parametrizations.weight")
-            was_training = norm.training
-            norm.train()  # in training mode each look at the weight is one power iteration
-            for _ in range(iterations):
-                _ = layer.weight
-            norm.train(was_training)

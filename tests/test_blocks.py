@@ -1,11 +1,9 @@
 """Blocks: initialisation that really happens, shapes, noise, spectral norm."""
 
-import copy
-
 import pytest
 import torch
 from torch import nn
-from torch.nn.utils import parametrize
+from torch.utils.flop_counter import FlopCounterMode
 
 from slae_lib.blocks import (
     CompositeDownBlock,
@@ -15,9 +13,8 @@ from slae_lib.blocks import (
     conv,
     conv_transpose,
     down_block,
-    fold_spectral_norm,
-    refresh_spectral_norm,
     up_block,
+    upsampled_conv,
 )
 
 
@@ -57,6 +54,33 @@ def test_batch_norm_starts_at_n_1_002() -> None:
     assert not norm.bias.any()
 
 
+@pytest.mark.parametrize("side", [4, 7, 8, 13])  # below 8 it does what it says, in two steps
+def test_an_upsampled_convolution_is_an_upsampling_and_a_convolution(side: int) -> None:
+    torch.manual_seed(0)
+    layer = upsampled_conv(5, 3).double()
+    features = torch.randn(2, 5, side, side + 1, dtype=torch.double, requires_grad=True)
+    apart = nn.functional.interpolate(features, scale_factor=2, mode="nearest")
+    weight = layer.eval().weight
+    expected = nn.functional.conv2d(apart, weight, padding=1)
+    torch.testing.assert_close(layer(features), expected, rtol=1e-12, atol=1e-12)
+    for ours, theirs in zip(
+        torch.autograd.grad(layer(features).square().sum(), [features, *layer.parameters()]),
+        torch.autograd.grad(expected.square().sum(), [features, *layer.parameters()]),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
+
+
+def test_an_upsampled_convolution_does_16_multiplications_where_36_were() -> None:
+    layer = upsampled_conv(4, 6)
+    with FlopCounterMode(display=False) as counter:
+        layer(torch.randn(1, 4, 32, 32))
+    kernel = 4 * 6 * 9 * 16  # to make the kernel of the weights
+    power_iteration = 3 * 6 * 4 * 9
+    macs = counter.get_total_flops() // 2
+    assert 0 <= macs - (4 * 6 * 16 * 32 * 32 + kernel) <= power_iteration
+
+
 @pytest.mark.parametrize("block", [up_block, composite_up_block])
 def test_up_blocks_double_the_size(block) -> None:
     assert block(6, 4)(torch.randn(2, 6, 5, 5)).shape == (2, 4, 10, 10)
@@ -90,25 +114,3 @@ def test_noise_injection_is_fixed_in_evaluation() -> None:
     assert torch.equal(first[0], first[1])
     assert torch.equal(first[:1], second)
     assert float(first.std()) == pytest.approx(1, abs=0.3)
-
-
-def test_folding_the_spectral_norm_keeps_the_function() -> None:
-    torch.manual_seed(0)
-    network = nn.Sequential(*composite_up_block(3, 4), conv(4, 2, 1)).eval()
-    picture = torch.randn(1, 3, 4, 4)
-    expected = network(picture)
-    folded = fold_spectral_norm(copy.deepcopy(network))
-    assert not any(parametrize.is_parametrized(layer) for layer in folded.modules())
-    torch.testing.assert_close(folded(picture), expected)
-
-
-def test_refreshing_lets_the_singular_vectors_follow_an_average() -> None:
-    torch.manual_seed(0)
-    layer = conv(16, 16, 3).eval()
-    with torch.no_grad():  # what averaging does: vectors shorter than 1, weights elsewhere
-        layer.parametrizations.weight[0]._u.mul_(0.5)
-        layer.parametrizations.weight.original.copy_(torch.randn(16, 16, 3, 3))
-    assert largest_singular_value(layer) > 1.5
-    refresh_spectral_norm(layer, iterations=100)
-    assert largest_singular_value(layer) == pytest.approx(1, abs=1e-2)
-    assert not layer.parametrizations.weight.training

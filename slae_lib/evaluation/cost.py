@@ -20,9 +20,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from slae_lib.attention import LINKS
 from slae_lib.baselines.stylegan2.config import StyleGAN2Config
-from slae_lib.blocks import fold_spectral_norm
 from slae_lib.config import ModelConfig, NetworkConfig
 from slae_lib.support.errors import LabError, UsageError
+from slae_lib.support.spectral_norm import fold_spectral_norm
 from slae_lib.training.families import make_discriminator, make_generator, model_to_dict
 
 Device = Literal["auto", "cpu"]

@@ -15,10 +15,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from slae_lib.blocks import fold_spectral_norm, refresh_spectral_norm
 from slae_lib.generator import Generator
 from slae_lib.support.errors import LabError
 from slae_lib.support.files import atomic_write
+from slae_lib.support.spectral_norm import fold_spectral_norm, refresh_spectral_norm
 from slae_lib.training.families import make_generator, model_from_dict, model_to_dict
 
 CHECKPOINT_FORMAT = "slae-lab-checkpoint-1"

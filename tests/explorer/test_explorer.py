@@ -18,7 +18,6 @@ from PIL import Image
 
 from slae_lib.attention import LINKS, SkipLayerAttentionExcitation
 from slae_lib.baselines.stylegan2.config import NARROW
-from slae_lib.blocks import fold_spectral_norm
 from slae_lib.datasets.bank import MetadataBank
 from slae_lib.explorer import AttentionExplorer, TrainingMonitor, attention, updates
 from slae_lib.explorer.base import Still
@@ -27,6 +26,7 @@ from slae_lib.explorer.scene import Scene, View, make_scene, noise_of
 from slae_lib.explorer.source import Source
 from slae_lib.generator import Generator
 from slae_lib.support.errors import LabError
+from slae_lib.support.spectral_norm import fold_spectral_norm
 from slae_lib.training.checkpoint import save_generator
 from slae_lib.training.families import make_generator
 
