@@ -107,15 +107,15 @@ class Discriminator(nn.Module):
         self.decode_small = Decoder(small_channels(8), width, config.small_resolution)
 
     def forward(
-        self, image: Tensor, small: Tensor, *, quarter: int | None = None
+        self, image: Tensor, small: Tensor, *, quarter: int | Tensor | None = None
     ) -> DiscriminatorOutput:
         """Judge images.
 
         Args:
             image: (B, 3, R, R) in [-1, 1].
             small: (B, 3, R', R') in [-1, 1], the same images at the small resolution.
-            quarter: for real images, which quarter of the 16x16 map to decode (0 to 3: top left,
-                top right, bottom left, bottom right); None makes no reconstructions.
+            quarter: for real images, which quarter of the 16x16 map to decode, as for
+                `crop_quarter`; None makes no reconstructions.
         """
         features = self.stem(image)
         maps = {features.shape[-1]: features}
@@ -145,14 +145,18 @@ class Discriminator(nn.Module):
         )
 
 
-def crop_quarter(picture: Tensor, quarter: int) -> Tensor:
+def crop_quarter(picture: Tensor, quarter: int | Tensor) -> Tensor:
     """Return one quarter of ``picture`` (B, C, H, W): (B, C, H/2, W/2).
 
-    ``quarter`` counts row by row: 0 top left, 1 top right, 2 bottom left, 3 bottom right.
+    ``quarter`` counts row by row: 0 top left, 1 top right, 2 bottom left, 3 bottom right. As a
+    tensor () it stays on its device, where a number would have to be waited for.
     """
     height, width = picture.shape[-2] // 2, picture.shape[-1] // 2
-    top, left = divmod(quarter, 2)
-    return picture[..., top * height : (top + 1) * height, left * width : (left + 1) * width]
+    quarters = picture.unflatten(3, (2, width)).unflatten(2, (2, height))  # (B, C, 2, h, 2, w)
+    if isinstance(quarter, int):
+        return quarters[:, :, quarter // 2, :, quarter % 2]
+    chosen = quarters.transpose(3, 4).flatten(2, 3).index_select(2, quarter.view(1))
+    return chosen.squeeze(2)
 
 
 def downsample(image: Tensor, resolution: int) -> Tensor:

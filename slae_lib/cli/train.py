@@ -88,7 +88,7 @@ def train(
     chosen = all_presets()[preset]
     _refuse_foreign(chosen, preset, fields)
     model: Any = dataclasses.replace(chosen.model, **given(type(chosen.model), fields))
-    config: Any = dataclasses.replace(chosen.train, **given(type(chosen.train), fields))
+    config: Any = dataclasses.replace(chosen.train, **given(type(chosen.train), fields)).settled()
     run = out or Path("runs") / f"{Path(data).resolve().name}-{preset}"
     check_folder(run, overwrite)
     model, images, bank = load_inputs(model, config, data)
@@ -185,9 +185,10 @@ def _train(
 
     first = _is_first_process()
     if first:
+        in_half = "" if config.precision == "no" else f", in {config.precision}"
         click.echo(
             f"Training on {len(images)} pictures of {images.name} at {model.resolution} px: "
-            f"{model.title}, {config.iterations} iterations of {config.batch_size}."
+            f"{model.title}, {config.iterations} iterations of {config.batch_size}{in_half}."
         )
     finished = run_training(model, config, images, bank, run, resume=resume, prepare=prepare)
     if not first:

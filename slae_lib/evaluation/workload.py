@@ -15,10 +15,11 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from slae_lib.blocks import fold_spectral_norm
 from slae_lib.config import NetworkConfig
 from slae_lib.evaluation.cost import Device, Measurement, inputs
+from slae_lib.support.device import prepare_process
 from slae_lib.support.pretrained import PerceptualDistance
+from slae_lib.support.spectral_norm import fold_spectral_norm
 from slae_lib.training.families import family_of, make_generator, model_from_dict
 from slae_lib.training.state import TrainingState
 
@@ -45,7 +46,7 @@ class TrainingWork:
             known = "none" if reconstruction == "none" else "l1"
             train = dataclasses.replace(train, reconstruction=known)
         self.state = TrainingState(config, train, None)
-        self.state.average.to(self.device)
+        self.state.move_average(self.device)
         self.step = family.load("step")(self.state, train, accelerator)
         if decodes and reconstruction == "lpips":
             self.step.distance = untrained_lpips().to(self.device)
@@ -164,6 +165,7 @@ def pair(
 
 def main() -> None:
     """Do the job on standard input and print the answer, both JSON, for `cost`."""
+    prepare_process()
     job = json.load(sys.stdin)
     task, configs = job.pop("task"), map(model_from_dict, job.pop("models"))
     if task == "pair":

@@ -1,7 +1,7 @@
 """How a model is trained, as frozen dataclasses whose fields carry their own help."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
 from slae_lib.support.errors import UsageError
 from slae_lib.support.settings import Settings, option
@@ -27,7 +27,9 @@ class RunConfig(Settings):
     augment: str = option("color,translation", "DiffAugment: color, translation, cutout, or none")
     flip: bool = option(False, "mirror half of the real images; not for text or asymmetric things")
     device: Literal["auto", "cpu"] = option("auto", "the accelerator if there is one, or the CPU")
-    precision: Literal["no", "fp16", "bf16"] = option("no", "mixed precision")
+    precision: Literal["no", "fp16", "bf16", "auto"] = option(
+        "no", "mixed precision; auto: the one that the device computes faster, if any"
+    )
     seed: int = option(0, "of weights, noise, order of the images and augmentation")
     samples: int = option(64, "images in a sample grid")
     log_every: int = option(50, "iterations between lines of metrics.csv")
@@ -60,6 +62,15 @@ class RunConfig(Settings):
         for name in ("beta1", "beta2", "ema_decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; it has to lie in [0, 1).")
+
+    def settled(self) -> Self:
+        """Return the configuration with its precision as this computer's device wants it."""
+        if self.precision != "auto":
+            return self
+        # Not above: `slae --help` needs no torch.
+        from slae_lib.support.device import fast_precision, pick_device
+
+        return replace(self, precision=fast_precision(pick_device(self.device)))
 
     @property
     def leaves_gradients_out(self) -> bool:
@@ -98,6 +109,9 @@ class TrainConfig(RunConfig):
         after="metadata_layer",
     )
     compile: bool = option(False, "compile the networks with torch.compile", after="precision")
+    compile_mode: Literal["default", "reduce-overhead"] = option(
+        "default", "of torch.compile; reduce-overhead: as CUDA graphs", after="compile"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

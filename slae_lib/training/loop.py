@@ -15,12 +15,13 @@ from accelerate.utils import set_seed
 from tqdm.auto import tqdm
 
 from slae_lib.augment import parse_policy
-from slae_lib.blocks import refresh_spectral_norm
 from slae_lib.config import ModelConfig, NetworkConfig
 from slae_lib.datasets import ImageSet
 from slae_lib.datasets.bank import MetadataBank
+from slae_lib.support.device import prepare_process
 from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.images import to_float
+from slae_lib.support.spectral_norm import refresh_spectral_norm
 from slae_lib.training.batches import image_batches
 from slae_lib.training.checkpoint import load_checkpoint, save_generator
 from slae_lib.training.config import RunConfig, TrainConfig
@@ -66,6 +67,8 @@ def train(
             numbers any more.
     """
     check_inputs(model, config, images, bank)
+    config = config.settled()
+    prepare_process()
     accelerator = Accelerator(
         cpu=config.device == "cpu",
         mixed_precision=config.precision,
@@ -79,7 +82,7 @@ def train(
     rank, processes = accelerator.process_index, accelerator.num_processes
     set_seed(config.seed)  # every process starts from the same weights ...
     state = TrainingState(model, config, bank)
-    state.average.to(accelerator.device)
+    state.move_average(accelerator.device)
     state.scaler = accelerator.scaler
     step: Step = family_of(model).load("step")(state, config, accelerator)
     set_seed(config.seed + rank)  # ... and goes on with noise of its own.
@@ -94,9 +97,9 @@ def train(
             if rank:  # the checkpoint holds the random state of the first process
                 set_seed(config.seed + rank + state.iteration)
         images = images.to(accelerator.device)
-        bank_rows = (
-            None if bank is None else bank.rows(scale=cast(TrainConfig, config).metadata_scale)
-        )
+        rows = None
+        if bank is not None:
+            rows = bank.rows(scale=cast(TrainConfig, config).metadata_scale).to(accelerator.device)
         batches = image_batches(images, config, state.iteration, rank, processes)
         recorder = None
         if accelerator.is_main_process:
@@ -104,15 +107,20 @@ def train(
                 prepare()
             whole_batch = config.batch_size * processes
             recorder = Recorder(run, state, model, config, images, whole_batch, callback)
+        compiling = getattr(config, "compile", False)
         with _bar(config, state, recorder) as bar, _stoppable() as stop:
             while state.iteration < config.iterations and not stop.is_set():
                 indices, batch = next(batches)
-                real = to_float(batch.to(accelerator.device))  # (B, 3, R, R)
+                # Not waited for, which a GPU would take for an order to finish all before it.
+                real = to_float(batch.to(accelerator.device, non_blocking=True))  # (B, 3, R, R)
                 if config.flip:
                     mirrored = torch.rand(len(real), 1, 1, 1, device=real.device) < 0.5
                     real = torch.where(mirrored, real.flip(3), real)
-                metadata = None if bank_rows is None else bank_rows[indices].to(real.device)
-                losses = step(real, metadata)
+                indices = indices.to(real.device, non_blocking=True)
+                losses = step(real, None if rows is None else rows[indices])
+                if compiling:
+                    bar.set_description("train")
+                    compiling = False
                 bar.update()
                 if recorder is not None and (row := recorder.record(losses)):
                     bar.set_postfix(_postfix(row), refresh=bar.mininterval < 1)
@@ -211,7 +219,7 @@ def _bar(config: RunConfig, state: TrainingState, recorder: Recorder | None) -> 
     return tqdm(
         total=config.iterations,
         initial=state.iteration,
-        desc="train",
+        desc="compile (minutes)" if getattr(config, "compile", False) else "train",
         disable=recorder is None,
         mininterval=30 if in_a_file else 0.1,
     )

@@ -1,18 +1,20 @@
 """Everything that changes while training."""
 
+import functools
+import itertools
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
-from slae_lib.blocks import refresh_spectral_norm
 from slae_lib.config import NetworkConfig
 from slae_lib.datasets.bank import MetadataBank
 from slae_lib.generator import Generator
 from slae_lib.support.images import to_uint8
+from slae_lib.support.spectral_norm import refresh_spectral_norm
 from slae_lib.training.checkpoint import load_into
 from slae_lib.training.config import RunConfig, TrainConfig
 from slae_lib.training.families import (
@@ -75,12 +77,8 @@ class TrainingState:
         step: type[Step] = family_of(model).load("step")
         self.extras = step.extras()
         self.scaler: torch.amp.GradScaler | None = None  # of the losses, for fp16
-        # With buffers, so that the average has batch-norm statistics and works in eval mode.
-        self.average = AveragedModel(
-            self.generator,
-            multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay),
-            use_buffers=True,
-        )
+        self.average = AveragedModel(self.generator, use_buffers=True)
+        self.ema_decay = config.ema_decay
         self.generator_optimizer, self.discriminator_optimizer = step.optimizers(
             self.generator, self.discriminator, config
         )
@@ -128,6 +126,39 @@ class TrainingState:
         torch.set_rng_state(state["random"])
         if state["random_cuda"] and len(state["random_cuda"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all(state["random_cuda"])
+
+    def move_average(self, device: torch.device) -> None:
+        """Bring the average to where the networks are trained."""
+        self.average.to(device)
+        # Whether its counter is 0 is asked in each iteration; an accelerator would be waited for.
+        self.average.n_averaged = self.average.n_averaged.cpu()
+
+    @torch.no_grad()
+    def update_average(self) -> None:
+        """Take the generator as it is now into the average.
+
+        With its buffers, so that the average has batch-norm statistics and works in eval mode. Two
+        calls for all tensors: `AveragedModel` would look for them in all layers, each time.
+        """
+        averaged, current, counters, counts = self._averaged
+        if self.average.n_averaged.item() == 0:
+            torch._foreach_copy_(averaged, current)
+        else:
+            torch._foreach_lerp_(averaged, current, 1 - self.ema_decay)
+        if counters:
+            torch._foreach_copy_(counters, counts)
+        self.average.n_averaged += 1
+
+    @functools.cached_property
+    def _averaged(self) -> tuple[list[Tensor], ...]:
+        """Floating-point tensors of the average and of the generator, and batch norm's counters."""
+        both = [
+            list(itertools.chain(network.parameters(), network.buffers()))
+            for network in (self.average.module, self.generator)
+        ]
+        chosen = [[t for t in tensors if t.is_floating_point()] for tensors in both]
+        counters = [[t for t in tensors if not t.is_floating_point()] for tensors in both]
+        return *chosen, *counters
 
     @property
     def averaged_generator(self) -> Generator:

@@ -1,17 +1,15 @@
 """One iteration of training FastGAN or SLAE."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, cast
+from typing import cast
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
 from slae_lib.augment import augment
 from slae_lib.config import ModelConfig
-from slae_lib.discriminator import downsample
+from slae_lib.discriminator import Decoder, downsample
 from slae_lib.losses import (
     discriminator_hinge,
     generator_hinge,
@@ -19,6 +17,7 @@ from slae_lib.losses import (
     reconstruction_loss,
 )
 from slae_lib.support.pretrained import perceptual_distance
+from slae_lib.support.spectral_norm import SpectralNorms
 from slae_lib.training.config import TrainConfig
 from slae_lib.training.state import StepLosses, TrainingState
 
@@ -64,12 +63,21 @@ class TrainingStep:
         )
         # The generator's step shares no discriminator gradients, so it asks the bare network.
         self.critic: nn.Module = state.discriminator
-        self.cached: Callable[[], AbstractContextManager[Any]] = parametrize.cached
+        self.learning = list(state.discriminator.parameters())
+        # What each pass uses of a network has one power iteration for it.
+        self.generator_norms = SpectralNorms(state.generator)
+        self.discriminator_norms = SpectralNorms(state.discriminator)
+        judging = [part for part in self.critic.children() if not isinstance(part, Decoder)]
+        self.critic_norms = SpectralNorms(nn.ModuleList(judging))
         if config.compile:
-            self.cached = nullcontext  # a compiled network keeps no such cache
-            self.generator = torch.compile(self.generator)
-            self.discriminator = torch.compile(self.discriminator)
-            self.critic = torch.compile(self.critic)  # type: ignore[assignment]
+            # One graph for each, or an error: nothing is left to Python in silence.
+            self.generator, self.discriminator, self.critic = (
+                cast(
+                    nn.Module,
+                    torch.compile(network, fullgraph=True, dynamic=False, mode=config.compile_mode),
+                )
+                for network in (self.generator, self.discriminator, self.critic)
+            )
 
     @staticmethod
     def optimizers(
@@ -96,21 +104,23 @@ class TrainingStep:
             real: (B, 3, R, R) in [-1, 1].
             metadata: (B, metadata_dim) of the same images, or None.
         """
+        if self.config.compile:
+            torch.compiler.cudagraph_mark_step_begin()  # what the last iteration made may be lost
         policy = self.config.augment
         real_small = downsample(real, self.model.small_resolution)
         noise = torch.randn(len(real), self.model.noise_dim, device=real.device)
 
         # One forward pass of the generator serves both steps.
-        with self.accelerator.autocast():
+        with self.generator_norms.together(), self.accelerator.autocast():
             fake = self.generator(noise, metadata)
         fake_image = augment(fake.image.float(), policy)
         fake_small = augment(fake.small.float(), policy)
 
         # The discriminator learns to tell them apart, and to keep what real images look like.
-        self.state.discriminator.requires_grad_(True)
-        quarter = None if self.distance is None else int(torch.randint(4, ()))
-        # The normalised weights are the same for both passes: computed once, not twice.
-        with self.accelerator.autocast(), self.cached():
+        self._learning(True)
+        # On the device: a number of Python's would make it wait, and compile once for each.
+        quarter = None if self.distance is None else torch.randint(4, (), device=real.device)
+        with self.discriminator_norms.together(), self.accelerator.autocast():
             on_real = self.discriminator(
                 augment(real, policy), augment(real_small, policy), quarter=quarter
             )
@@ -128,15 +138,15 @@ class TrainingStep:
         self.discriminator_optimizer.step()
 
         # The generator learns to raise the logits of its images.
-        self.state.discriminator.requires_grad_(False)  # no gradients that nobody would use
-        with self.accelerator.autocast():
+        self._learning(False)  # no gradients that nobody would use
+        with self.critic_norms.together(), self.accelerator.autocast():
             judged = self.critic(fake_image, fake_small)
         generator_loss = generator_hinge(judged.logits.float())
         self.generator_optimizer.zero_grad()
         self.accelerator.backward(generator_loss)
         self.generator_optimizer.step()
 
-        self.state.average.update_parameters(self.state.generator)
+        self.state.update_average()
         self.state.iteration += 1
         return StepLosses(
             discriminator=hinge.detach(),
@@ -145,6 +155,11 @@ class TrainingStep:
             fake_logits=fake_logits.detach().mean(),
             reconstruction=None if reconstruction is None else reconstruction.detach(),
         )
+
+    def _learning(self, wanted: bool) -> None:
+        """Let the discriminator's weights get gradients, or not."""
+        for parameter in self.learning:
+            parameter.requires_grad_(wanted)
 
 
 def _distance(config: TrainConfig, device: torch.device) -> Distance | None:

@@ -4,6 +4,7 @@ Of every part the places are tried in order, today's first. A revision that move
 put in front; a step that is made in another way gets its line in `Training`.
 """
 
+import contextlib
 import dataclasses
 import importlib
 import inspect
@@ -19,7 +20,8 @@ PLACES = {
     "TrainingStep": ["slae_lib.training.step"],
     "family_of": ["slae_lib.training.families", "slae_lib.models"],
     "make_generator": ["slae_lib.training.families", "slae_lib.models"],
-    "fold_spectral_norm": ["slae_lib.blocks"],
+    "fold_spectral_norm": ["slae_lib.support.spectral_norm", "slae_lib.blocks"],
+    "prepare_process": ["slae_lib.support.device"],
     "l1_distance": ["slae_lib.losses"],
     "untrained_lpips": ["slae_lib.evaluation.workload", "slae_lib.workload"],
     "MetadataBank": ["slae_lib.datasets.bank", "slae_lib.metadata"],
@@ -89,11 +91,13 @@ class Training:
         from accelerate import Accelerator
         from accelerate.state import AcceleratorState
 
+        with contextlib.suppress(ImportError):  # older revisions train without it
+            part("prepare_process")()
         AcceleratorState._reset_state(reset_partial_state=True)  # it would keep the first precision
         accelerator = Accelerator(cpu=config.device == "cpu", mixed_precision=config.precision)
         self.device = accelerator.device
         self.state = part("TrainingState")(model, config, None)
-        self.state.average.to(self.device)
+        getattr(self.state, "move_average", self.state.average.to)(self.device)
         self.state.scaler = accelerator.scaler
         family = part("family_of")(model)
         kind = family.load("step") if hasattr(family, "load") else part("TrainingStep")

@@ -1,9 +1,14 @@
+import platform
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from slae_lib.support.device import hardware, in_words, pick_device
+from slae_lib.support import device
+from slae_lib.support.device import fast_precision, hardware, in_words, pick_device
 
 CPU = torch.device("cpu")
 
@@ -42,3 +47,84 @@ def test_a_device_has_a_name(with_a_gpu: None, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("os.cpu_count", lambda: 4)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     assert hardware(CPU) == "4 CPU cores, 1 thread"
+
+
+@pytest.mark.parametrize(
+    ("capability", "expected"),
+    [((6, 1), "no"), ((7, 5), "fp16"), ((8, 0), "bf16"), ((9, 0), "bf16")],
+)
+def test_a_gpu_gets_the_precision_it_has_units_for(
+    capability: tuple[int, int], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    assert fast_precision(torch.device("cuda")) == expected
+
+
+def test_a_cpu_gets_bf16_if_it_has_instructions_for_it() -> None:
+    tell = getattr(torch.cpu, "get_capabilities", None)
+    if tell is None:
+        pytest.skip("this PyTorch does not tell what the CPU can do")
+    has = tell()
+    fast = has.get("avx512_bf16", False) or has.get("amx_bf16", False)
+    assert fast_precision(CPU) == ("bf16" if fast else "no")
+
+
+FAULTS = """
+import resource, torch
+from slae_lib.support.device import prepare_process
+if {keep}: prepare_process()
+torch.zeros(1)
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):  # where the blocks lie at last
+    torch.empty(64 << 20, dtype=torch.uint8).fill_(1)
+before = faults()
+for _ in range(10):
+    torch.empty(64 << 20, dtype=torch.uint8).fill_(1)
+print(faults() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_memory_that_was_given_back_is_not_taken_from_the_system_again() -> None:
+    def pages(keep: bool) -> int:
+        done = subprocess.run(
+            [sys.executable, "-c", FAULTS.format(keep=keep)],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return int(done.stdout)
+
+    assert pages(keep=True) < 100  # of 160,000, or of 320 where pages are huge
+    assert pages(keep=False) >= 10
+
+
+@pytest.mark.parametrize(
+    ("limit", "asked", "expected"),
+    [
+        ("150000 100000", {}, 2),
+        ("max 100000", {}, 8),
+        ("100000 100000", {"OMP_NUM_THREADS": "8"}, 8),
+    ],
+)
+def test_no_more_threads_than_a_container_has_cores(
+    limit: str,
+    asked: dict[str, str],
+    expected: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = tmp_path / "cpu.max"
+    file.write_text(limit + "\n")
+    monkeypatch.setattr(device, "_CPU_LIMIT", file)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    for name, value in asked.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(device.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(device.ctypes, "CDLL", lambda _: None)  # leave this process its allocator
+    before = torch.get_num_threads()
+    torch.set_num_threads(8)
+    try:
+        device.prepare_process()
+        assert torch.get_num_threads() == expected
+    finally:
+        torch.set_num_threads(before)

@@ -78,4 +78,4 @@ def test_settings_are_listed_where_they_always_stood() -> None:
     at = names.index
     assert at("ema_decay") + 1 == at("hinge_margin") == at("reconstruction") - 1
     assert at("flip") + 1 == at("metadata_layer") == at("metadata_scale") - 1
-    assert at("precision") + 1 == at("compile") == at("seed") - 1
+    assert at("precision") + 1 == at("compile") == at("compile_mode") - 1 == at("seed") - 2

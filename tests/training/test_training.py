@@ -201,7 +201,7 @@ def test_the_average_is_the_exponential_one(bank: MetadataBank) -> None:
     for value in (1.0, 5.0, 2.0):
         with torch.no_grad():
             state.generator.get_parameter(key).fill_(value)
-        state.average.update_parameters(state.generator)
+        state.update_average()
         values.append(float(state.average.module.get_parameter(key).mean()))
     assert values == pytest.approx([1, 3, 2.5])  # the first is taken as it is; decay 0.5
 
@@ -338,7 +338,7 @@ def test_training_warns_of_nothing(faces: ImageSet, bank: MetadataBank, tmp_path
 def test_samples_are_those_of_the_average_in_evaluation_mode(bank: MetadataBank) -> None:
     torch.manual_seed(0)
     state = TrainingState(MODEL, CONFIG, bank)
-    state.average.update_parameters(state.generator)
+    state.update_average()
     first = to_float(state.sample())
     torch.testing.assert_close(to_float(state.sample()), first, atol=0.01, rtol=0)
     assert state.average.training

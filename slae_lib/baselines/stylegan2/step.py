@@ -100,7 +100,7 @@ class StyleGAN2Step:
         if self.config.path_length and self.state.iteration % PATH_LENGTH_INTERVAL == 0:
             self._regularise_generator(real)
 
-        self.state.average.update_parameters(self.state.generator)
+        self.state.update_average()
         self.state.iteration += 1
         return StepLosses(
             discriminator=discriminator_loss.detach(),
