@@ -114,6 +114,8 @@ class Iterations:
         cell = self.cell
         style = cell.model == "stylegan2"
         fields: dict[str, Any] = {} if style else {"reconstruction": "l1", "compile": compiled}
+        if cell.mode == "cuda-graphs":
+            fields["compile_mode"] = "reduce-overhead"
         config = (StyleGAN2TrainConfig if style else TrainConfig)(
             batch_size=cell.batch,
             samples=2,
@@ -122,11 +124,10 @@ class Iterations:
             **fields,
         )
         model = _networks(self.tiny)[cell.model](resolution=cell.resolution)
-        # The step compiles its networks by itself; here it is only told how.
-        how: dict[str, Any] = {"backend": "eager"} if self.tiny else {}
-        if cell.mode == "cuda-graphs":
-            how["mode"] = "reduce-overhead"
-        with mock.patch.object(torch, "compile", functools.partial(torch.compile, **how)):
+        if not self.tiny:
+            return Training(model, config)
+        quickly = functools.partial(torch.compile, backend="eager", fullgraph=True)
+        with mock.patch.object(torch, "compile", lambda network, **_: quickly(network)):
             return Training(model, config)
 
     def floor(self) -> dict[str, Any]:
@@ -155,19 +156,14 @@ class Iterations:
             self.forget()
             work = self._training(compiled=True)
 
-        def iterate() -> None:
-            if self.cell.mode == "cuda-graphs":
-                torch.compiler.cudagraph_mark_step_begin()
-            work.iterate()
-
         start = time.perf_counter()
         for _ in range(1 if self.tiny else 3):
-            iterate()
+            work.iterate()
         finish(self.device)
         warm_up = time.perf_counter() - start
         if self.cuda:
             torch.cuda.reset_peak_memory_stats()
-        seconds = self._rounds(iterate, 1 if self.tiny else max(work.step.period, 5))
+        seconds = self._rounds(work.iterate, 1 if self.tiny else max(work.step.period, 5))
         return {
             "seconds": statistics.median(seconds),
             "rounds": seconds,
