@@ -5,6 +5,8 @@ convolution with other weights and a bias: the result is the same up to rounding
 all pixels is saved.
 """
 
+from typing import Any
+
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
@@ -23,40 +25,31 @@ def fold_batch_norm(module: nn.Module, between: tuple[type[nn.Module], ...] = ()
     for parent in list(module.modules()):
         if isinstance(parent, nn.Sequential):
             layers = list(parent)
-            for place, norm in enumerate(layers):
-                if isinstance(norm, nn.BatchNorm2d):
-                    added = place > 1 and isinstance(layers[place - 1], between)
-                    conv = layers[place - 2 if added else place - 1] if place else None
-                    if isinstance(conv, nn.Conv2d | nn.ConvTranspose2d):
-                        if added:
-                            _scale(layers[place - 1], norm)
-                        _fold(conv, norm)
-                        parent[place] = nn.Identity()
-        else:
-            conv, norm = getattr(parent, "conv", None), getattr(parent, "bn", None)
-            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                _fold(conv, norm)
-                parent.bn = nn.Identity()
+            for place in range(1, len(layers)):
+                conv, norm = layers[place - 1], layers[place]
+                if isinstance(conv, between) and _is_pair(layers[place - 2], norm):
+                    _scale(conv, norm)
+                    conv = layers[place - 2]
+                if _is_pair(conv, norm):
+                    _fold(conv, norm)
+                    parent[place] = nn.Identity()
+        elif _is_pair(getattr(parent, "conv", None), getattr(parent, "bn", None)):
+            _fold(parent.conv, parent.bn)
+            parent.bn = nn.Identity()
     return module
 
 
-def _fold(conv: nn.Conv2d | nn.ConvTranspose2d, norm: nn.BatchNorm2d) -> None:
-    mean, variance = norm.running_mean, norm.running_var
-    assert mean is not None and variance is not None  # batch statistics cannot be folded
+def _is_pair(conv: Any, norm: Any) -> bool:
+    return isinstance(norm, nn.BatchNorm2d) and isinstance(conv, nn.Conv2d | nn.ConvTranspose2d)
+
+
+def _fold(conv: Any, norm: Any) -> None:
+    statistics = norm.running_mean, norm.running_var, norm.eps
     conv.weight, conv.bias = fuse_conv_bn_weights(
-        conv.weight,
-        conv.bias,
-        mean,
-        variance,
-        norm.eps,
-        norm.weight,
-        norm.bias,
-        transpose=conv.transposed,
+        conv.weight, conv.bias, *statistics, norm.weight, norm.bias, transpose=conv.transposed
     )
 
 
-def _scale(layer: nn.Module, norm: nn.BatchNorm2d) -> None:
-    assert norm.running_var is not None
+def _scale(layer: Any, norm: Any) -> None:
     scale = norm.weight * (norm.running_var + norm.eps).rsqrt()  # (C,)
-    weight = layer.get_parameter("weight") * scale[:, None, None]  # (C, 1, 1)
-    layer.weight = nn.Parameter(weight.detach(), requires_grad=False)
+    layer.weight = nn.Parameter((layer.weight * scale[:, None, None]).detach(), False)  # (C, 1, 1)

@@ -9,8 +9,9 @@ from typing import cast, get_args
 
 import torch
 from torch import Tensor
+from torch.nn.utils import parametrize
 
-from slae_lib.blocks import NoiseInjection, fold_spectral_norm
+from slae_lib.blocks import NoiseInjection
 from slae_lib.datasets.bank import MetadataBank, Mode, Scale
 from slae_lib.datasets.pictures import BadPicture, in_threads, read_picture
 from slae_lib.generator import Generator
@@ -45,7 +46,8 @@ class GeneratedImages:
     Image number i of a seed is the same, up to rounding, whatever else is in its batch.
 
     Args:
-        generator: in evaluation mode. What draws is a copy, made with the first images.
+        generator: in evaluation mode. What draws is a copy, made with the first images, in which
+            the batch norms are folded, if the spectral norms of this one are.
         bank: the metadata it was trained with; None for a generator without metadata.
         count: how many images.
         seed: of noise and metadata.
@@ -132,12 +134,14 @@ class GeneratedImages:
 
     @functools.cached_property
     def _drawing(self) -> Generator:
-        # A copy, for what is folded can no longer be trained or stored.
-        generator = fold_spectral_norm(copy.deepcopy(self.generator))
+        if any(parametrize.is_parametrized(layer) for layer in self.generator.modules()):
+            return self.generator  # its weights are still worked out anew for each batch
+        # A copy, for what is folded can no longer be stored.
+        generator = copy.deepcopy(self.generator)
         fold_batch_norm(generator, between=(NoiseInjection,))
         if self.device.type == "cpu":
             generator.to(memory_format=torch.channels_last)
-        return cast(Generator, generator)
+        return generator
 
     def inputs(self, indices: Sequence[int] | Tensor) -> tuple[Tensor, Tensor | None]:
         """Return noise (B, noise_dim) and metadata (B, C), or None, of the images at ``indices``.

@@ -16,13 +16,13 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import facts
 import numpy as np
-import scipy
 import torch
 from floor import Convolution, as_type, count, rate
 from pytorch_fid import fid_score
@@ -151,7 +151,7 @@ def main() -> None:
         "format": "slae-lab-fid-speed-1",
         "command": facts.command(),
         "hardware": facts.hardware(),
-        "versions": facts.versions() | {"pytorch-fid": "0.3.0", "scipy": scipy.__version__},
+        "versions": facts.versions() | {name: version(name) for name in ("pytorch-fid", "scipy")},
         "threads": options.threads,
         "pictures": options.photos.name if options.photos else "made JPEGs of 256 px",
         "batch": {"ours": ours.network.batch_size, "pytorch-fid": THEIR_BATCH},
