@@ -16,6 +16,7 @@ class TinyInception(nn.Module):
         super().__init__()
         self.gain = nn.Parameter(torch.tensor(gain))
         self.largest_batch = 0
+        self.blocks = nn.ModuleList([nn.Identity(), nn.Identity()])  # as the real one has them
 
     def forward(self, images: Tensor) -> list[Tensor]:
         self.largest_batch = max(self.largest_batch, len(images))

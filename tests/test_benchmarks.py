@@ -114,6 +114,12 @@ def test_a_revision_that_does_not_exist_is_named(tmp_path: Path) -> None:
     assert done.stderr.startswith("--against no-such-revision: ")
 
 
+def test_fid_is_not_measured_without_its_weights(tmp_path: Path) -> None:
+    done = run("fid.py", home=tmp_path)
+    assert done.returncode == 1
+    assert "is not in TORCH_HOME" in done.stderr
+
+
 @pytest.fixture(scope="module")
 def gpu_round(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What comes back from a tiny round on the CPU, without what would not be carried along."""

@@ -37,7 +37,7 @@ def data_list() -> None:
 def data_show(data: str, resolution: int, out: Path | None) -> None:
     """Show what the lab sees of a data set or folder, as it will train on it."""
     from slae_lib.datasets import DATA_SETS, load_images
-    from slae_lib.training.sampling import check_sheet, save_images
+    from slae_lib.training.sheet import check_sheet, save_images
 
     if out is not None:
         check_sheet(out)

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 def evaluate() -> None:
     """Measure a finished generator: FID, KID, novelty, back-tracking.
 
-    On a CPU 5,000 images take half an hour: give --count 500 there, and compare like with like.
+    On a CPU 5,000 images take a quarter of an hour: give --count 500 there, and compare like with
+    like.
 
     FID is biased with few images, and FID and KID are lowest for a generator that copies its
     training images: read them beside novelty.

@@ -25,8 +25,9 @@ import click
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Sheet of all images: .png, .jpg or .webp  [default: samples-SEED.png beside the "
-    "generator, samples-METADATA-SEED.png with another --metadata than bank]",
+    help="Sheet of all images, or of the first ones if they are very many: .png, .jpg or .webp  "
+    "[default: samples-SEED.png beside the generator, samples-METADATA-SEED.png with another "
+    "--metadata than bank]",
 )
 @click.option(
     "--each", type=click.Path(path_type=Path), help="Folder to write each image to as well."
@@ -34,13 +35,19 @@ import click
 def sample(
     run: Path, count: int, seed: int, mode: str, out: Path | None, each: Path | None
 ) -> None:
-    """Draw images from a trained generator."""
-    from slae_lib.training.sampling import check_sheet, sample_images, save_images
+    """Draw images from a trained generator.
+
+    With --each every image is written when it is made: stop it, and those made so far are there.
+    """
+    from slae_lib.training.sampling import GeneratedImages
+    from slae_lib.training.sheet import check_sheet, on_sheet, save_images
 
     file = run / "generator.safetensors" if run.is_dir() else run
     source = "" if mode == "bank" else f"{Path(mode).stem}-"
     sheet = out or file.parent / f"samples-{source}{seed}.png"
     check_sheet(sheet)
-    images = sample_images(file, count, seed, mode)
-    for path in save_images(images, sheet, each):
-        click.echo(path)
+    images = GeneratedImages.from_file(file, count, seed, mode)
+    shown = on_sheet(count, images.resolution)
+    for path in save_images(images, sheet, each, progress=True):
+        part = f" (the first {shown} of {count})" if path == sheet and shown < count else ""
+        click.echo(f"{path}{part}")

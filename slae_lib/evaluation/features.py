@@ -1,7 +1,7 @@
 """Features of images: computed batch by batch, and those of stored images only once."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,17 +79,31 @@ def in_batches(
     Args:
         images: what to measure.
         network: uint8 (B, 3, H, W) on the CPU to features (B, d).
-        batch_size: images at a time; of different sizes they go one by one.
+        batch_size: images at a time; neighbours of different sizes go apart.
         text: name of the progress bar; none is shown without it.
     """
-    if images.resolution is None:
-        batch_size = 1  # images of different sizes make no batch
     rows = []
     with tqdm(desc=text, total=len(images), unit="image", disable=text is None) as bar:
-        for indices in torch.arange(len(images)).split(batch_size):
-            rows.append(network(images.batch(indices)).float().cpu())
-            bar.update(len(indices))
+        for batch in _batches(images, batch_size):
+            rows.append(network(batch).float().cpu())
+            bar.update(len(batch))
     return torch.cat(rows)
+
+
+def _batches(images: Images, batch_size: int) -> Iterator[Tensor]:
+    """Yield all images: uint8 (B, 3, H, W), B at most ``batch_size``."""
+    if images.resolution is not None:
+        yield from (images.batch(some) for some in torch.arange(len(images)).split(batch_size))
+        return
+    waiting: list[Tensor] = []  # of one size, each (1, 3, H, W)
+    for index in range(len(images)):
+        image = images.batch([index])
+        if waiting and (len(waiting) == batch_size or image.shape != waiting[0].shape):
+            yield torch.cat(waiting)
+            waiting = []
+        waiting.append(image)
+    if waiting:
+        yield torch.cat(waiting)
 
 
 def feature_file(images: StoredImages, kind: str = "") -> Path:

@@ -5,26 +5,35 @@ Pictures of 8 bits, divided by 255, go into the Inception network of FID, which 
 2048 pooled features are compared by `frechet_distance` and `kernel_distance`.
 
 The convention of the few-shot papers: 5,000 generated images against the whole training set if
-it has fewer than 1,000 images. On two CPU cores that takes about half an hour; with fewer images
-FID is larger and has to be compared with FID of as many.
+it has fewer than 1,000 images. On two CPU cores that takes about a quarter of an hour; with fewer
+images FID is larger and has to be compared with FID of as many.
 
 With 100 real images FID is biased upwards, so it can be compared only between equal numbers of
 images; and a generator that has memorised the training images gets the best FID of all: see
 `slae_lib.evaluation.novelty`.
 
+All in float32, and twice as fast as `pytorch-fid` on a CPU: its batch norms are folded into the
+convolutions, whose numbers lie in memory as the CPU likes them, and the large first maps are made
+of a few images at a time, so that they stay in its cache. Not in bfloat16, which would halve the
+time once more: with it FID is off by 0.4 % for the halves of the 100 pandas, by 1.3 % for two
+times 200 samples of one generator, and by 4 % for pictures against themselves with a little noise.
+Some layers alone in bfloat16, the first or the last, do not stay within 0.1 % either.
+
 Source: Heusel et al. (2017); the code of `pytorch-fid` 0.3.0 is the reference.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from slae_lib.evaluation.features import FeatureNetwork
 from slae_lib.evaluation.frechet import frechet_distance, frechet_interval
 from slae_lib.evaluation.intervals import Interval
 from slae_lib.evaluation.kid import KidResult, kernel_distance
 from slae_lib.support.errors import UsageError
+from slae_lib.support.folding import fold_batch_norm
 from slae_lib.support.pretrained import checksum, fid_inception
 
 FEW = 2048
@@ -36,7 +45,7 @@ class InceptionFeatures(FeatureNetwork):
 
     Args:
         device: where to compute.
-        batch_size: images at a time.
+        batch_size: images at a time; if not given, as many as the device is fastest with.
         progress: show progress bars.
 
     Raises:
@@ -44,10 +53,23 @@ class InceptionFeatures(FeatureNetwork):
     """
 
     def __init__(
-        self, device: torch.device | str = "cpu", batch_size: int = 32, progress: bool = True
+        self,
+        device: torch.device | str = "cpu",
+        batch_size: int | None = None,
+        progress: bool = True,
     ) -> None:
-        network = fid_inception()
-        super().__init__(network, checksum(network), "features", "", device, batch_size, progress)
+        network: Any = fid_inception()
+        weights = checksum(network)  # as they were published, not as they are folded
+        on_cpu = torch.device(device).type == "cpu"
+        fold_batch_norm(network)
+        if on_cpu:
+            network.to(memory_format=torch.channels_last)
+            # Of four images at most: their maps of 147 x 147 stay in the cache, and so small a
+            # piece of memory is used again, where a larger one is asked for anew each time.
+            network.blocks[0] = _InParts(nn.Sequential(network.blocks[0], network.blocks[1]), 4)
+            network.blocks[1] = nn.Identity()
+        batch_size = batch_size or (16 if on_cpu else 64)
+        super().__init__(network, weights, "features", "", device, batch_size, progress)
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
@@ -56,6 +78,17 @@ class InceptionFeatures(FeatureNetwork):
         # TF32 on recent NVIDIA GPUs would change the third digit of the features.
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             return self.network(unit)[0].flatten(1)
+
+
+class _InParts(nn.Module):
+    """Layers that get ``size`` images of a batch at a time."""
+
+    def __init__(self, layers: nn.Module, size: int) -> None:
+        super().__init__()
+        self.layers, self.size = layers, size
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.cat([self.layers(part) for part in images.split(self.size)])
 
 
 @dataclass(frozen=True)

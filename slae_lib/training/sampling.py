@@ -1,34 +1,35 @@
 """Images from a finished generator."""
 
 import copy
+import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import cast, get_args
 
 import torch
 from torch import Tensor
+from torch.nn.utils import parametrize
 
+from slae_lib.blocks import NoiseInjection
 from slae_lib.datasets.bank import MetadataBank, Mode, Scale
 from slae_lib.datasets.pictures import BadPicture, in_threads, read_picture
 from slae_lib.generator import Generator
 from slae_lib.metadata import RESOLUTION, MetadataExtractor
 from slae_lib.support.errors import LabError, UsageError
-from slae_lib.support.files import atomic_write
-from slae_lib.support.images import image_grid, to_float, to_uint8
+from slae_lib.support.folding import fold_batch_norm
+from slae_lib.support.images import to_float, to_uint8
 from slae_lib.training.checkpoint import generator_facts, load_generator
 
 MODES = get_args(Mode)
 SEED_LIMIT = 9_000_000_000_000
 """No seed may be further from 0: multiplied below, it has to fit into 64 bits."""
-SHEET_FORMATS = {
-    ".png": ("PNG", 2**31 - 1),
-    ".jpg": ("JPEG", 65_500),
-    ".jpeg": ("JPEG", 65_500),
-    ".webp": ("WEBP", 16_383),
-}
-"""By the suffix of a sheet: Pillow's name, and how many pixels the format allows on a side."""
-_AT_ONCE = 32  # images of 256 px that a generator makes in one forward pass
+_AT_ONCE = {"cpu": 8, "other": 32}
+"""Images of 256 px in one forward pass; fewer of larger ones, to spare the memory.
+
+A CPU is faster with few, since its cache then holds what goes from layer to layer."""
+_AT_MOST = {"cpu": 32, "other": 512}
+"""And as many of small ones."""
 
 
 def check_seed(seed: int) -> None:
@@ -45,7 +46,8 @@ class GeneratedImages:
     Image number i of a seed is the same, up to rounding, whatever else is in its batch.
 
     Args:
-        generator: in evaluation mode.
+        generator: in evaluation mode. What draws is a copy, made with the first images, in which
+            the batch norms are folded, if the spectral norms of this one are.
         bank: the metadata it was trained with; None for a generator without metadata.
         count: how many images.
         seed: of noise and metadata.
@@ -123,6 +125,24 @@ class GeneratedImages:
         other._count = count
         return other
 
+    def __iter__(self) -> Iterator[Tensor]:
+        """Yield the images one after the other: uint8 (3, R, R).
+
+        Each is a batch of its own, so that it does not depend by a rounding on how many are drawn.
+        """
+        return (self.batch([index])[0] for index in range(len(self)))
+
+    @functools.cached_property
+    def _drawing(self) -> Generator:
+        if any(parametrize.is_parametrized(layer) for layer in self.generator.modules()):
+            return self.generator  # its weights are still worked out anew for each batch
+        # A copy, for what is folded can no longer be stored.
+        generator = copy.deepcopy(self.generator)
+        fold_batch_norm(generator, between=(NoiseInjection,))
+        if self.device.type == "cpu":
+            generator.to(memory_format=torch.channels_last)
+        return generator
+
     def inputs(self, indices: Sequence[int] | Tensor) -> tuple[Tensor, Tensor | None]:
         """Return noise (B, noise_dim) and metadata (B, C), or None, of the images at ``indices``.
 
@@ -144,14 +164,15 @@ class GeneratedImages:
     def batch(self, indices: Sequence[int] | Tensor) -> Tensor:
         """Return the images at ``indices``: uint8 (B, 3, R, R), on the CPU."""
         images = []
-        # Large images are made a few at a time: 2 at 1024 px, to spare the memory.
-        at_once = max(1, _AT_ONCE * 256**2 // self.resolution**2)
+        kind = "cpu" if self.device.type == "cpu" else "other"
+        at_once = _AT_ONCE[kind] * 256**2 // self.resolution**2
+        at_once = min(max(1, at_once), _AT_MOST[kind])
         for part in torch.as_tensor(indices).split(at_once):
             noise, metadata = self.inputs(part)
             if metadata is not None:
                 metadata = metadata.to(self.device)
-            images.append(to_uint8(self.generator(noise.to(self.device), metadata).image).cpu())
-        return torch.cat(images)
+            images.append(to_uint8(self._drawing(noise.to(self.device), metadata).image).cpu())
+        return torch.cat(images).contiguous()
 
 
 def sample_images(file: Path, count: int, seed: int = 0, mode: str = "bank") -> Tensor:
@@ -174,58 +195,7 @@ def sample_images(file: Path, count: int, seed: int = 0, mode: str = "bank") -> 
         UsageError: for a seed that is too large, or a ``mode`` where there is no metadata.
         LabError: if a file is missing or damaged, or the picture cannot be read.
     """
-    images = GeneratedImages.from_file(file, count, seed, mode)
-    # One by one, so that an image does not depend by a rounding on how many are drawn.
-    return torch.cat([images.batch([index]) for index in range(count)])
-
-
-def save_images(images: Tensor, sheet: Path, each: Path | None = None) -> list[Path]:
-    """Write images as one sheet and, if wanted, as files of their own.
-
-    Args:
-        images: uint8 (N, 3, R, R).
-        sheet: file of all images side by side: PNG, JPEG or WebP, as its suffix says, and PNG if
-            it has none.
-        each: folder for ``0000.png`` and so on.
-
-    Returns:
-        The files written, the folder standing for its files.
-
-    Raises:
-        UsageError: if ``sheet`` is a folder, or has another suffix.
-        LabError: if a file cannot be written.
-    """
-    check_sheet(sheet)
-    kind, longest = SHEET_FORMATS[sheet.suffix.lower() or ".png"]
-    grid = image_grid(images)
-    if max(grid.size) > longest:
-        raise UsageError(
-            f"The sheet has {grid.width}x{grid.height} pixels and {kind} allows {longest} on a "
-            f"side; write it to {sheet.with_suffix('.png')}, or take fewer images."
-        )
-    with atomic_write(sheet) as temporary:
-        grid.save(temporary, format=kind, quality=95)  # PNG has no quality to choose
-    if each is None:
-        return [sheet]
-    for index, image in enumerate(images):
-        with atomic_write(each / f"{index:04d}.png") as temporary:
-            image_grid(image[None]).save(temporary, format="PNG")
-    return [sheet, each]
-
-
-def check_sheet(sheet: Path) -> None:
-    """Refuse a file that `save_images` cannot write, before the images are made.
-
-    Raises:
-        UsageError: if ``sheet`` is a folder, or no suffix of `SHEET_FORMATS`.
-    """
-    if sheet.is_dir():
-        raise UsageError(f"{sheet} is a folder; give --out a file, such as {sheet / 'sheet.png'}.")
-    if sheet.suffix.lower() not in ("", *SHEET_FORMATS):
-        raise UsageError(
-            f"{sheet} would be a picture of an unknown kind; let its name end in "
-            f"{', '.join(SHEET_FORMATS)}."
-        )
+    return torch.stack(list(GeneratedImages.from_file(file, count, seed, mode)))
 
 
 def bank_beside(file: Path) -> MetadataBank:

@@ -16,7 +16,8 @@ from slae_lib.support.errors import UsageError
 from slae_lib.training.checkpoint import save_generator
 from slae_lib.training.log import read_metrics
 from slae_lib.training.run import RunInfo
-from slae_lib.training.sampling import SEED_LIMIT, SHEET_FORMATS, save_images
+from slae_lib.training.sampling import SEED_LIMIT
+from slae_lib.training.sheet import SHEET_FORMATS, save_images
 
 TINY = ["--preset", "cpu-smoke", "--iterations", "2", "--sample-every", "1", "--batch-size", "2"]
 

@@ -1,6 +1,7 @@
 """FID: the same features and the same number as pytorch-fid, on real photographs."""
 
 import time
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from slae_lib.evaluation.sources import FolderImages
 from slae_lib.generator import Generator
 from slae_lib.support import pretrained
 from slae_lib.support.errors import LabError, UsageError
+from slae_lib.support.files import stored_file
 from slae_lib.training.checkpoint import save_generator
 from slae_lib.training.sampling import sample_images
 
@@ -96,6 +98,35 @@ def test_features_are_those_of_pytorch_fid(photos: Path, pandas: Tensor) -> None
     own_size = InceptionFeatures(progress=False)(folder.batch(range(3)))
     for features in (own_size, pandas[:3]):  # they are 256x256: nothing is resized
         np.testing.assert_allclose(features.numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
+@needs_inception
+def test_fid_is_that_of_pytorch_fid_to_four_digits(photos: Path) -> None:
+    """For photographs, for drawings against samples, and for two sets that are nearly the same."""
+    pandas = load_images(photos, 256).batch(range(12))
+    grain = torch.randint(-3, 4, pandas.shape, generator=torch.Generator().manual_seed(0))
+    grainy = (pandas.short() + grain).clamp(0, 255).to(torch.uint8)
+    demo = stored_file("demo")
+    assert demo is not None
+    faces = load_images("openmoji-faces", 64).batch(range(12))
+    samples = GeneratedImages.from_file(demo / "generator.safetensors", 12).batch(range(12))
+    network, plain = InceptionFeatures(progress=False), pretrained.fid_inception()
+    pairs = {}
+    for first, second in ((pandas, grainy), (faces, samples)):
+        for images in (first, second):
+            with torch.inference_mode():
+                expected = plain(images.float() / 255)[0].flatten(1)
+            pairs[len(pairs)] = (network(images), expected.clone())
+    for a, b in ((0, 1), (2, 3), (0, 2)):
+        distance = frechet_distance(pairs[a][0], pairs[b][0])
+        expected = frechet_distance(pairs[a][1], pairs[b][1])  # exact, and no minute of sqrtm
+        assert distance == pytest.approx(expected, rel=1e-4), (a, b)
+
+
+@needs_inception
+def test_kept_features_belong_to_the_published_weights() -> None:
+    # Folding changes the numbers in the network and not the features, so the key stays.
+    assert InceptionFeatures().weights == pretrained.checksum(pretrained.fid_inception())
 
 
 def test_pictures_are_divided_by_255_as_torchvision_does(tiny: TinyInception) -> None:
@@ -177,6 +208,19 @@ def test_folder_pictures_keep_their_own_sizes(tmp_path: Path, tiny: TinyInceptio
         images.batch([1])
 
 
+def test_neighbours_of_one_size_go_together_and_all_stay_in_order(
+    tmp_path: Path, tiny: TinyInception
+) -> None:
+    sides = [30, 30, 30, 40, 30, 40, 40]
+    for number, side in enumerate(sides):
+        Image.new("RGB", (side, side), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    batches = []
+    tiny.register_forward_pre_hook(lambda _, args: batches.append(tuple(args[0].shape[::2])))
+    features = InceptionFeatures(batch_size=2, progress=False).of(FolderImages(tmp_path))
+    assert batches == [(2, 30), (1, 30), (1, 40), (1, 30), (2, 40)]
+    torch.testing.assert_close(features[:, 0], torch.arange(7) / 255)
+
+
 def test_grey_of_sixteen_bits_is_scaled_and_not_clipped(tmp_path: Path) -> None:
     deep = np.full((16, 20), 257 * 100, dtype=np.uint16)
     deep[:, 10:] = 65535
@@ -222,6 +266,25 @@ def test_generated_images_are_those_of_sampling_in_any_batch(
     assert InceptionFeatures(batch_size=3, progress=False).of(images).shape == (7, 6)
     assert tiny.largest_batch == 3  # never all of them
     assert len(images.first(100)) == 100
+
+
+def test_three_hundred_images_are_never_all_in_the_memory(
+    tmp_path: Path, tiny: TinyInception
+) -> None:
+    config = ModelConfig(64, width=8, noise_dim=16, metadata=False)
+    images = GeneratedImages(Generator(config).eval(), None, 300)
+    made: list[weakref.ref[Tensor]] = []
+    alive = []
+
+    def watch(_: object, args: tuple[Tensor]) -> None:
+        made.append(weakref.ref(args[0]))
+        alive.append(sum(len(batch) for ref in made if (batch := ref()) is not None))
+
+    tiny.register_forward_pre_hook(watch)
+    features = InceptionFeatures(progress=False).of(images)
+    assert features.shape == (300, 6)
+    assert max(alive) <= 16
+    assert len(alive) == 19
 
 
 def test_a_set_in_files_is_read_batch_by_batch(folder: Path, tiny: TinyInception) -> None:
