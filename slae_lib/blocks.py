@@ -56,10 +56,13 @@ class UpsampledConv(nn.Conv2d):
         """Map ``features`` (B, in, H, W) to (B, out, 2H, 2W)."""
         if features.shape[-1] < 8:  # so few pixels that the kernels would be most of the work
             return super().forward(F.interpolate(features, scale_factor=2.0, mode="nearest"))
-        with full_precision(features.device):  # sums of weights
+        return F.conv_transpose2d(features, self.kernel(), self.bias, stride=2, padding=1)
+
+    def kernel(self) -> Tensor:
+        """Return the weights of the transposed convolution: (in, out, 4, 4)."""
+        with full_precision(self.weight.device):  # sums of weights
             kernel = self.weight.transpose(0, 1).flatten(2) @ self.get_buffer("box")
-        kernel = kernel.unflatten(2, (4, 4))  # (in, out, 4, 4)
-        return F.conv_transpose2d(features, kernel, self.bias, stride=2, padding=1)
+        return kernel.unflatten(2, (4, 4))
 
 
 def upsampled_conv(in_channels: int, out_channels: int) -> nn.Module:
@@ -174,3 +177,19 @@ class CompositeDownBlock(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Map ``features`` (B, in, H, W) to (B, out, H/2, W/2)."""
         return (self.deep(features) + self.plain(features)) / 2
+
+
+def fold_upsampling(network: nn.Module) -> nn.Module:
+    """Replace each `UpsampledConv` in ``network`` by its transposed convolution, made once.
+
+    In place, for a network without spectral norms that will only be sampled from.
+    """
+    for parent in list(network.modules()):
+        for name, layer in list(parent.named_children()):
+            if isinstance(layer, UpsampledConv):
+                channels = layer.in_channels, layer.out_channels
+                with torch.device("meta"):  # it gets the weights that there are
+                    folded = nn.ConvTranspose2d(*channels, 4, stride=2, padding=1, bias=False)
+                folded.weight = nn.Parameter(layer.kernel().detach(), requires_grad=False)
+                setattr(parent, name, folded)
+    return network

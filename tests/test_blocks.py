@@ -13,9 +13,11 @@ from slae_lib.blocks import (
     conv,
     conv_transpose,
     down_block,
+    fold_upsampling,
     up_block,
     upsampled_conv,
 )
+from slae_lib.support.spectral_norm import fold_spectral_norm
 
 
 def largest_singular_value(layer: nn.Module) -> float:
@@ -79,6 +81,16 @@ def test_an_upsampled_convolution_does_16_multiplications_where_36_were() -> Non
     power_iteration = 3 * 6 * 4 * 9
     macs = counter.get_total_flops() // 2
     assert 0 <= macs - (4 * 6 * 16 * 32 * 32 + kernel) <= power_iteration
+
+
+def test_upsampling_is_folded_for_ever_where_nothing_is_trained() -> None:
+    torch.manual_seed(0)
+    block = fold_spectral_norm(up_block(6, 4)).double().eval()
+    features = torch.randn(2, 6, 4, 4, dtype=torch.double)
+    expected = block(features)
+    folded = fold_upsampling(block)
+    assert isinstance(folded[1], nn.ConvTranspose2d)
+    torch.testing.assert_close(folded(features), expected, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("block", [up_block, composite_up_block])

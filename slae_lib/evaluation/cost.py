@@ -20,6 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from slae_lib.attention import LINKS
 from slae_lib.baselines.stylegan2.config import StyleGAN2Config
+from slae_lib.blocks import fold_upsampling
 from slae_lib.config import ModelConfig, NetworkConfig
 from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.spectral_norm import fold_spectral_norm
@@ -139,8 +140,8 @@ def count(config: NetworkConfig) -> Counts:
         sum(parameter.numel() for parameter in network.parameters())
         for network in (generator, discriminator)
     )
-    # As a finished generator is used: in evaluation mode, its spectral norms computed in.
-    fold_spectral_norm(generator.to("meta")).eval().requires_grad_(False)
+    # As a finished generator is used: in evaluation mode, all that depends on no input computed in.
+    fold_upsampling(fold_spectral_norm(generator.to("meta"))).eval().requires_grad_(False)
     with FlopCounterMode(display=False) as counter:
         generator(*inputs(config, 1, "meta"))
     # The counter takes a multiplication and an addition for two operations.

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parametrize
 
-from slae_lib.blocks import NoiseInjection
+from slae_lib.blocks import NoiseInjection, fold_upsampling
 from slae_lib.datasets.bank import MetadataBank, Mode, Scale
 from slae_lib.datasets.pictures import BadPicture, in_threads, read_picture
 from slae_lib.generator import Generator
@@ -138,7 +138,7 @@ class GeneratedImages:
             return self.generator  # its weights are still worked out anew for each batch
         # A copy, for what is folded can no longer be stored.
         generator = copy.deepcopy(self.generator)
-        fold_batch_norm(generator, between=(NoiseInjection,))
+        fold_batch_norm(fold_upsampling(generator), between=(NoiseInjection,))
         if self.device.type == "cpu":
             generator.to(memory_format=torch.channels_last)
         return generator

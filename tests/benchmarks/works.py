@@ -146,8 +146,8 @@ class Sampling(Work):
         self.source = part("GeneratedImages")(
             generator, made_bank(model), self.images, device=self.device
         )
+        self._draw()  # the first time the generator is made ready
         self.count("sampling", self._draw)
-        self._draw()
 
     def _draw(self) -> object:
         return self.source.batch(range(self.images))

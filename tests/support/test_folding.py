@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from slae_lib.blocks import NoiseInjection, fold_spectral_norm
+from slae_lib.blocks import NoiseInjection
 from slae_lib.config import ModelConfig
 from slae_lib.generator import Generator
 from slae_lib.support.folding import fold_batch_norm
+from slae_lib.support.spectral_norm import fold_spectral_norm
 
 
 class Pair(nn.Module):

@@ -10,11 +10,12 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from slae_lib.blocks import NoiseInjection, fold_spectral_norm
+from slae_lib.blocks import NoiseInjection
 from slae_lib.config import ModelConfig
 from slae_lib.generator import Generator
 from slae_lib.support.errors import UsageError
 from slae_lib.support.images import image_grid, to_uint8
+from slae_lib.support.spectral_norm import fold_spectral_norm
 from slae_lib.training import sheet as sheets
 from slae_lib.training.sampling import GeneratedImages
 from slae_lib.training.sheet import on_sheet, save_images
