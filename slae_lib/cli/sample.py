@@ -39,6 +39,7 @@ def sample(
 
     With --each every image is written when it is made: stop it, and those made so far are there.
     """
+    from slae_lib.support.device import prepare_process
     from slae_lib.training.sampling import GeneratedImages
     from slae_lib.training.sheet import check_sheet, on_sheet, save_images
 
@@ -46,6 +47,7 @@ def sample(
     source = "" if mode == "bank" else f"{Path(mode).stem}-"
     sheet = out or file.parent / f"samples-{source}{seed}.png"
     check_sheet(sheet)
+    prepare_process()
     images = GeneratedImages.from_file(file, count, seed, mode)
     shown = on_sheet(count, images.resolution)
     for path in save_images(images, sheet, each, progress=True):

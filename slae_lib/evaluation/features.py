@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from slae_lib.evaluation.sources import Images, StoredImages
+from slae_lib.support.device import prepare_process
 from slae_lib.support.errors import LabError
 from slae_lib.support.files import atomic_write, cache_folder
 
@@ -82,6 +83,7 @@ def in_batches(
         batch_size: images at a time; neighbours of different sizes go apart.
         text: name of the progress bar; none is shown without it.
     """
+    prepare_process()
     rows = []
     with tqdm(desc=text, total=len(images), unit="image", disable=text is None) as bar:
         for batch in _batches(images, batch_size):
