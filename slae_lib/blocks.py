@@ -60,8 +60,9 @@ class UpsampledConv(nn.Conv2d):
 
     def kernel(self) -> Tensor:
         """Return the weights of the transposed convolution: (in, out, 4, 4)."""
-        with full_precision(self.weight.device):  # sums of weights
-            kernel = self.weight.transpose(0, 1).flatten(2) @ self.get_buffer("box")
+        weight = self.weight  # once: with spectral norm each look at it is a power iteration
+        with full_precision(weight.device):  # sums of weights
+            kernel = weight.transpose(0, 1).flatten(2) @ self.get_buffer("box")
         return kernel.unflatten(2, (4, 4))
 
 

@@ -73,6 +73,17 @@ def test_an_upsampled_convolution_is_an_upsampling_and_a_convolution(side: int) 
         torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("side", [4, 16])
+def test_each_pass_is_one_power_iteration(side: int) -> None:
+    looks = []
+    for layer in (conv(5, 3, 3), conv_transpose(5, 3, 4), upsampled_conv(5, 3)):
+        norm = layer.get_submodule("parametrizations.weight.0")
+        norm.register_forward_hook(lambda *_, layer=layer: looks.append(layer))
+        layer(torch.randn(2, 5, side, side))
+        assert looks == [layer]
+        looks.clear()
+
+
 def test_an_upsampled_convolution_does_16_multiplications_where_36_were() -> None:
     layer = upsampled_conv(4, 6)
     with FlopCounterMode(display=False) as counter:

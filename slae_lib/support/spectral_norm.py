@@ -175,12 +175,18 @@ def fold_spectral_norm(network: nn.Module) -> nn.Module:
     return network
 
 
+@torch.no_grad()
 def refresh_spectral_norm(network: nn.Module, iterations: int = 15) -> None:
-    """Let the singular vectors of every spectral norm in ``network`` follow its weight.
+    """Let the singular vectors of every spectral norm in ``network``, PyTorch's too, follow.
 
     An average of networks averages the weights *and* the stored singular vectors, and an average
     of unit vectors is shorter than one: the norm would be underestimated in evaluation mode.
     """
-    norms = SpectralNorms(network)
-    for norm, weight in zip(norms.norms, norms.weights, strict=True):
-        norm.iterate(weight, iterations)
+    for layer in network.modules():
+        if parametrize.is_parametrized(layer, "weight"):
+            norm = layer.get_submodule("parametrizations.weight")
+            was_training = norm.training
+            norm.train()  # in training mode each look at the weight is one power iteration
+            for _ in range(iterations):
+                _ = layer.weight
+            norm.train(was_training)

@@ -5,6 +5,7 @@ from typing import cast
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import convert_to_fp32
 from torch import Tensor, nn
 
 from slae_lib.augment import augment
@@ -113,8 +114,8 @@ class TrainingStep:
         # One forward pass of the generator serves both steps.
         with self.generator_norms.together(), self.accelerator.autocast():
             fake = self.generator(noise, metadata)
-        fake_image = augment(fake.image.float(), policy)
-        fake_small = augment(fake.small.float(), policy)
+        fake_image = augment(convert_to_fp32(fake.image), policy)
+        fake_small = augment(convert_to_fp32(fake.small), policy)
 
         # The discriminator learns to tell them apart, and to keep what real images look like.
         self._learning(True)
@@ -125,7 +126,8 @@ class TrainingStep:
                 augment(real, policy), augment(real_small, policy), quarter=quarter
             )
             on_fake = self.discriminator(fake_image.detach(), fake_small.detach())
-        real_logits, fake_logits = on_real.logits.float(), on_fake.logits.float()
+        real_logits = convert_to_fp32(on_real.logits)
+        fake_logits = convert_to_fp32(on_fake.logits)
         hinge = discriminator_hinge(
             real_logits, fake_logits, random_margin=self.config.hinge_margin == "random"
         )
@@ -141,7 +143,7 @@ class TrainingStep:
         self._learning(False)  # no gradients that nobody would use
         with self.critic_norms.together(), self.accelerator.autocast():
             judged = self.critic(fake_image, fake_small)
-        generator_loss = generator_hinge(judged.logits.float())
+        generator_loss = generator_hinge(convert_to_fp32(judged.logits))
         self.generator_optimizer.zero_grad()
         self.accelerator.backward(generator_loss)
         self.generator_optimizer.step()

@@ -83,9 +83,8 @@ def cached_norms(self: SpectralNorms) -> Iterator[None]:
 
 
 @pytest.fixture
-def in_float64(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def in_float64() -> Iterator[None]:
     torch.set_default_dtype(torch.float64)
-    monkeypatch.setattr(Tensor, "float", Tensor.double)  # the losses leave mixed precision by it
     yield
     torch.set_default_dtype(torch.float32)
 
