@@ -98,6 +98,7 @@ def train(
             None if bank is None else bank.rows(scale=cast(TrainConfig, config).metadata_scale)
         )
         batches = image_batches(images, config, state.iteration, rank, processes)
+        stack.callback(batches.close)  # whoever reads ahead ends here
         recorder = None
         if accelerator.is_main_process:
             if prepare is not None:
