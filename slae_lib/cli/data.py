@@ -98,14 +98,14 @@ def data_cache_list() -> None:
 
 
 def _state(folder: Path) -> str:
-    from slae_lib.datasets.cache import current_index, stamps_of
+    from slae_lib.datasets.cache import read_index, stamps_of
     from slae_lib.datasets.pictures import find_pictures
     from slae_lib.support.errors import LabError
 
     with warnings.catch_warnings(action="ignore"):
         try:
             stamps = stamps_of(folder, find_pictures(folder))
-            return "current" if current_index(folder, stamps) else "stale"
+            return "current" if read_index(folder).stamps == stamps else "stale"
         except LabError:
             return "gone"
 

@@ -28,12 +28,18 @@ LARGEST_SHARE, LARGEST = 0.25, 10e9
 LIMIT = "SLAE_CACHE_LIMIT"  # in place of both, in GB
 
 
-class Known(NamedTuple):
-    """What the index says of a file: its stamp, and its digest or why it is skipped."""
+class Index(NamedTuple):
+    """What is known of the files of a folder, by their names.
 
-    stamp: str
-    digest: str | None
-    reason: str | None = None
+    Args:
+        stamps: of all files (see `stamps_of`).
+        digests: of the usable ones.
+        reasons: why the others are skipped.
+    """
+
+    stamps: dict[str, str]
+    digests: dict[str, str]
+    reasons: dict[str, str]
 
 
 def stamps_of(folder: Path, files: Iterable[str]) -> dict[str, str]:
@@ -43,16 +49,11 @@ def stamps_of(folder: Path, files: Iterable[str]) -> dict[str, str]:
         path = f"{folder}/{file}"
         try:
             found = os.stat(path)
-            may = "" if os.access(path, os.R_OK) else " closed"
-            stamps[file] = f"{found.st_size} {found.st_mtime_ns}{may}"
+            may = found.st_mode & 0o444 == 0o444 or os.access(path, os.R_OK)
+            stamps[file] = f"{found.st_size} {found.st_mtime_ns}{'' if may else ' closed'}"
         except OSError:
             stamps[file] = "missing"
     return stamps
-
-
-def digests_of(index: Mapping[str, Known]) -> dict[str, str]:
-    """Return the usable files of an index with their digests, in its order."""
-    return {name: known.digest for name, known in index.items() if known.digest is not None}
 
 
 def fingerprint(digests: Mapping[str, str]) -> str:
@@ -70,39 +71,29 @@ def index_file(folder: Path) -> Path:
     return room() / f"{hashlib.sha256(whole).hexdigest()[:16]}.json"
 
 
-def read_index(folder: Path) -> dict[str, Known]:
-    """Return what is known of a folder's files; nothing if there is no index or it is damaged."""
+def read_index(folder: Path) -> Index:
+    """Return what is known of a folder's files: nothing if there is no index or it is damaged."""
     try:
         content = json.loads(index_file(folder).read_text(encoding="utf-8"))
-        index = {name: Known(*facts) for name, facts in content["files"].items()}
-        if content["fingerprint"] == [FORMAT, fingerprint(digests_of(index))]:
+        index = Index(content["stamps"], content["digests"], content["reasons"])
+        whole = index.stamps.keys() == index.digests.keys() | index.reasons.keys()
+        if whole and content["fingerprint"] == [FORMAT, fingerprint(index.digests)]:
             return index
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         pass
-    return {}
+    return Index({}, {}, {})
 
 
-def current_index(folder: Path, stamps: Mapping[str, str]) -> dict[str, Known]:
-    """Return the index of a folder if it fits all of its files; else nothing."""
-    index = read_index(folder)
-    fits = stamps == {file: known.stamp for file, known in index.items()}
-    return {file: index[file] for file in stamps} if fits else {}
-
-
-def write_index(folder: Path, index: Mapping[str, Known]) -> None:
+def write_index(folder: Path, index: Index) -> None:
     """Keep what is known of a folder's files.
 
     Raises:
         LabError: if it cannot be written.
     """
-    content = {
-        "folder": str(folder.resolve()),
-        "pictures": len(digests := digests_of(index)),
-        "fingerprint": [FORMAT, fingerprint(digests)],
-        "files": index,
-    }
+    about = {"folder": str(folder.resolve()), "pictures": len(index.digests)}
+    about["fingerprint"] = [FORMAT, fingerprint(index.digests)]
     with atomic_write(index_file(folder)) as temporary:
-        temporary.write_text(json.dumps(content), encoding="utf-8")
+        temporary.write_text(json.dumps(about | index._asdict()), encoding="utf-8")
 
 
 class Pixels(NamedTuple):
@@ -148,11 +139,10 @@ class Pixels(NamedTuple):
         return pictures
 
 
-def pixels_of(folder: Path, index: Mapping[str, Known], resolution: int) -> Pixels:
+def pixels_of(folder: Path, index: Index, resolution: int) -> Pixels:
     """Return where the decoded pictures of a folder are, whether or not they are there."""
     path = room() / f"{index_file(folder).stem}-{resolution}.pixels"
-    digests = digests_of(index)
-    return Pixels(path, len(digests), resolution, fingerprint(digests))
+    return Pixels(path, len(index.digests), resolution, fingerprint(index.digests))
 
 
 @contextlib.contextmanager

@@ -11,11 +11,9 @@ import torch
 from torch import Tensor
 
 from slae_lib.datasets.cache import (
-    Known,
+    Index,
     Pixels,
     alone,
-    current_index,
-    digests_of,
     index_file,
     limit,
     make_room,
@@ -30,9 +28,9 @@ from slae_lib.support.files import atomic_write, check_writable
 
 
 class Contents(NamedTuple):
-    """What is known of each file of a folder, in the order of their names; the usable pictures."""
+    """What is known of the files of a folder, in the order of their names; the usable pictures."""
 
-    known: dict[str, Known]
+    files: Index
     fingerprint: str
     images: Tensor | None  # (N, 3, R, R) uint8, if wanted in memory
     pixels: Pixels | None  # the same on the disk
@@ -63,7 +61,7 @@ def read_folder(folder: Path, files: list[str], resolution: int, in_memory: bool
         try:
             check_writable(index_file(folder))
             contents = _from_files(folder, stamps, resolution, in_memory, keep)
-            write_index(folder, contents.known)
+            write_index(folder, contents.files)
         except LabError as error:
             warnings.warn(f"The pictures will be decoded again next time: {error}", stacklevel=4)
             contents = contents or _from_files(folder, stamps, resolution, in_memory, keep=False)
@@ -73,8 +71,8 @@ def read_folder(folder: Path, files: list[str], resolution: int, in_memory: bool
 def _from_cache(
     folder: Path, stamps: Mapping[str, str], resolution: int, in_memory: bool
 ) -> Contents | None:
-    index = current_index(folder, stamps)
-    if not index:
+    index = read_index(folder)
+    if index.stamps != stamps:
         return None
     pixels = pixels_of(folder, index, resolution)
     try:
@@ -92,26 +90,28 @@ def _from_files(
 ) -> Contents:
     before = read_index(folder)
     pixels_before = pixels_of(folder, before, resolution)
-    rows = {file: row for row, file in enumerate(digests_of(before))}
+    rows = {file: row for row, file in enumerate(before.digests)}
+    index = Index({}, {}, {})
 
-    def read(file: str) -> tuple[Tensor | None, Known]:
-        known = before.get(file)
-        if known is not None and known.stamp == stamps[file]:
-            if known.digest is None or not (keep or in_memory):
-                return None, known
+    def read(file: str) -> tuple[Tensor | None, str]:
+        """Return the picture, or None where nobody wants it, and its digest."""
+        if before.stamps.get(file) == stamps[file]:
+            if file in before.reasons:
+                raise BadPicture(before.reasons[file])
+            if not (keep or in_memory):
+                return None, before.digests[file]
             with contextlib.suppress(OSError):
-                return pixels_before.read([rows[file]])[0], known
+                return pixels_before.read([rows[file]])[0], before.digests[file]
+        return read_picture(folder / file, resolution)
+
+    def outcome(file: str) -> tuple[Tensor | None, str] | BadPicture:
         try:
-            picture, digest = read_picture(folder / file, resolution)
-            return picture, Known(stamps[file], digest)
+            return read(file)
         except BadPicture as bad:
-            # For a fault that shows nowhere else the stamp is left out: to be tried next time.
-            fault = isinstance(bad, Unreadable) and "closed" not in stamps[file]
-            return None, Known("" if fault else stamps[file], None, str(bad))
+            return bad
 
     shape = (len(stamps) if in_memory else 0, 3, resolution, resolution)
     images = torch.empty(shape, dtype=torch.uint8)
-    index: dict[str, Known] = {}
     usable = 0
     progress = f"reading {folder.name}" if len(stamps) > 1000 else None
     with contextlib.ExitStack() as stack:
@@ -119,9 +119,15 @@ def _from_files(
         if keep:
             temporary = stack.enter_context(atomic_write(pixels_before.path))
             file = stack.enter_context(temporary.open("wb"))
-        results = each_in_threads(read, list(stamps), progress)
-        for name, (picture, known) in zip(stamps, results, strict=True):
-            index[name] = known
+        results = each_in_threads(outcome, list(stamps), progress)
+        for (name, stamp), result in zip(stamps.items(), results, strict=True):
+            index.stamps[name] = stamp
+            if isinstance(result, BadPicture):
+                index.reasons[name] = str(result)
+                if isinstance(result, Unreadable) and "closed" not in stamp:
+                    index.stamps[name] = ""  # a fault that shows nowhere else: tried next time
+                continue
+            picture, index.digests[name] = result
             if picture is not None and file is not None:
                 file.write(picture.numpy().data)
             if picture is not None and in_memory:

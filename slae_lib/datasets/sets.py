@@ -190,8 +190,7 @@ def _load_folder(folder: Path, name: str, resolution: int) -> ImageSet:
     files = find_pictures(folder)
     in_memory = len(files) * 3 * resolution**2 <= MEMORY_LIMIT
     contents = read_folder(folder, files, resolution, in_memory)
-    bad = {file: known.reason for file, known in contents.known.items() if known.digest is None}
-    names = tuple(file for file in contents.known if file not in bad)
+    names, bad = tuple(contents.files.digests), contents.files.reasons
     if not names:
         first = next(iter(bad))
         raise LabError(

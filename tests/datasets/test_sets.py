@@ -113,6 +113,7 @@ def test_a_set_on_disk_equals_the_same_set_in_memory(folder, monkeypatch):
         memory = load_images(folder, 64)
     for place in ("cache", "files"):
         keep_in(place, monkeypatch)
+        shutil.rmtree(cache_folder())
         with pytest.warns(SkippedPicture):
             disk = load_images(folder, 64)
         assert (memory.in_memory, disk.in_memory) == (True, False)
