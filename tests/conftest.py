@@ -1,6 +1,7 @@
 """What all tests share: figures without a window, small pictures, weights, photographs."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,14 @@ from slae_lib.support import pretrained
 
 # Set before anything imports matplotlib, and inherited by the processes that tests start.
 os.environ["MPLBACKEND"] = "Agg"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache folder of their own, so that the user's is not filled with their pictures."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLAE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

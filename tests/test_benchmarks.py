@@ -90,6 +90,20 @@ def test_the_floor_counts_the_generators_own_multiplications(
     assert sampling["floor_seconds"] == sampling["macs"] / sampling["macs_per_second"]
 
 
+def test_growth_tells_where_the_pictures_came_from(tmp_path: Path) -> None:
+    file, folder = tmp_path / "growth.json", tmp_path / "made"
+    tiny = "--counts 3 8 --resolution 64 --batch 2 --later 1 --seconds 0.2 --limit 0".split()
+    done = run("growth.py", *tiny, "--folder", folder, "--json", file, home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(file.read_text("utf-8"))["rows"]
+    assert [(row["pictures"], row["start"], row["from"]) for row in rows] == [
+        *((3, 1, "memory"), (3, 2, "memory"), (8, 1, "memory"), (8, 2, "memory")),
+    ]
+    assert all(row["start_seconds"] > row["imports_seconds"] > 0 for row in rows)
+    made = {path.read_bytes() for path in folder.rglob("*.jpg")}
+    assert len(made) == 8  # no two are the same
+
+
 def test_another_revision_takes_turns(tmp_path: Path) -> None:
     if reason := git_makes_worktrees():
         pytest.skip(reason)

@@ -173,3 +173,17 @@ def test_what_the_page_says_of_stylegan2s_cost_is_in_its_numbers() -> None:
     assert "took five times as long at 256 px and eleven times at 1024" in page
     assert round(ratio("iteration_seconds", 256)) == 5
     assert round(ratio("iteration_seconds", 1024)) == 11
+
+
+def test_the_growth_with_the_pictures_is_the_measured_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(RESULTS.parents[1] / "tests" / "benchmarks")
+    from growth import table
+
+    rows = json.loads((RESULTS / "growth.json").read_text("utf-8"))["rows"]
+    assert table(rows) in (RESULTS / "README.md").read_text("utf-8")
+    later = [row for row in rows if row["start"] > 1]
+    assert {row["pictures"] for row in later} == {100, 10_000, 100_000}
+    few = max(row["peak_bytes"] for row in later if row["pictures"] == 100)
+    for row in later:
+        assert row["start_seconds"] < 5
+        assert row["peak_bytes"] + row["workers_bytes"] - few < 300e6

@@ -127,8 +127,7 @@ class MetadataBank:
         if mode == "bank":
             return self.rows(torch.randint(len(self), (count,), generator=generator), scale)
         if mode == "mix":
-            lots = torch.rand(count, len(self), generator=generator)
-            chosen = lots.topk(min(_MIXED, len(self)), dim=1).indices  # (B, 3), no picture twice
+            chosen = _distinct(len(self), count, min(_MIXED, len(self)), generator)  # (B, 3)
             # Exponential numbers divided by their sum are uniform on the simplex: Dirichlet(1).
             weights = torch.empty(chosen.shape).exponential_(generator=generator)
             weights = weights / weights.sum(dim=1, keepdim=True)
@@ -224,6 +223,21 @@ class MetadataBank:
         if values.dtype != torch.float32 or values.shape[:-1] != (len(bank.names),):
             raise _not_a_bank(path)
         return bank
+
+
+def _distinct(size: int, count: int, each: int, generator: torch.Generator | None = None) -> Tensor:
+    """Draw ``count`` rows of ``each`` different numbers below ``size``, all rows equally likely.
+
+    A later number is drawn among as many as are left, and steps over each earlier one, the lowest
+    first, so nothing grows with ``size``.
+    """
+    chosen = torch.empty(count, each, dtype=torch.long)
+    for place in range(each):
+        drawn = torch.randint(size - place, (count,), generator=generator)
+        for earlier in chosen[:, :place].sort(dim=1).values.unbind(dim=1):
+            drawn += drawn >= earlier
+        chosen[:, place] = drawn
+    return chosen
 
 
 def _check_choice(name: str, value: str, choices: Any) -> None:

@@ -37,6 +37,7 @@ Result = TypeVar("Result")
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 _MAX_THREADS = 8  # each may hold one picture of MAX_PIXELS
+_AHEAD = 256
 
 
 class SkippedPicture(UserWarning):
@@ -45,6 +46,10 @@ class SkippedPicture(UserWarning):
 
 class BadPicture(Exception):
     """A file cannot be used as a picture; the message is the reason, as half a sentence."""
+
+
+class Unreadable(BadPicture):
+    """What is in the file is not known, since it could not be read."""
 
 
 def find_pictures(folder: Path) -> list[str]:
@@ -93,6 +98,7 @@ def find_pictures(folder: Path) -> list[str]:
 
     for root, folders, files in os.walk(top, onerror=unreadable, followlinks=True):
         here = Path(root)
+        inside = "" if here == top else f"{here.relative_to(top).as_posix()}/"
         if here != top and "run.json" in files:
             warnings.warn(
                 f"Skipped {here}: it is the folder of a run, and its pictures are drawn ones.",
@@ -108,11 +114,11 @@ def find_pictures(folder: Path) -> list[str]:
             if not name.startswith(".") and name != "__MACOSX" and is_new(here / name)
         ]
         for name in files:
-            suffix = Path(name).suffix.lower()
+            suffix = os.path.splitext(name)[1].lower()  # a `Path` of each would take seconds
             if name.startswith("."):
                 continue
             if suffix in SUFFIXES:
-                names.append((here / name).relative_to(top).as_posix())
+                names.append(inside + name)
             elif suffix in FOREIGN_SUFFIXES:
                 foreign.append(suffix)
     if foreign:
@@ -155,7 +161,7 @@ def read_picture(path: Path, resolution: int) -> tuple[Tensor, str]:
                 raise BadPicture("it is empty")
             return decode(file, resolution), digest  # Pillow goes back to the start by itself
     except OSError as error:
-        raise BadPicture(f"it cannot be read ({error.strerror or error})") from error
+        raise Unreadable(f"it cannot be read ({error.strerror or error})") from error
 
 
 def decode(file: BinaryIO, resolution: int) -> Tensor:
@@ -199,21 +205,32 @@ def decode(file: BinaryIO, resolution: int) -> Tensor:
 def in_threads(
     function: Callable[[Item], Result], items: Sequence[Item], progress: str | None = None
 ) -> list[Result]:
-    """Return ``function`` of every item, in order; Pillow decodes outside Python's lock.
+    """Return ``function`` of every item, in order, as `each_in_threads` gives them."""
+    return list(each_in_threads(function, items, progress))
 
-    With ``progress``, a progress bar of that name.
+
+def each_in_threads(
+    function: Callable[[Item], Result], items: Sequence[Item], progress: str | None = None
+) -> Iterator[Result]:
+    """Yield ``function`` of every item, in order; Pillow decodes outside Python's lock.
+
+    With ``progress``, a progress bar of that name. Only some hundred results wait to be taken.
 
     Pillow's own warnings are silent meanwhile: what makes a picture unusable is said once, by
     `BadPicture`. They are switched off here because their switch is not safe inside the threads.
     """
     threads = max(1, min(_MAX_THREADS, os.cpu_count() or 1, len(items)))
-    with _silent_pillow(), ThreadPoolExecutor(threads) as pool:
-        results = pool.map(function, items)
-        return list(tqdm(results, progress, len(items), disable=progress is None, leave=False))
+    bar = tqdm(desc=progress, total=len(items), disable=progress is None, leave=False)
+    with bar, silent_pillow(), ThreadPoolExecutor(threads) as pool:
+        for start in range(0, len(items), _AHEAD):
+            for result in pool.map(function, items[start : start + _AHEAD]):
+                bar.update()
+                yield result
 
 
 @contextmanager
-def _silent_pillow() -> Iterator[None]:
+def silent_pillow() -> Iterator[None]:
+    """Keep Pillow's own warnings back."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
         yield

@@ -4,9 +4,9 @@ A set gives square uint8 pictures at one resolution. Its fingerprint says which 
 of, whatever the resolution, so that whatever is derived from a set can tell that it is stale.
 """
 
+import contextlib
 import dataclasses
 import difflib
-import hashlib
 import os
 import warnings
 from collections.abc import Sequence
@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 
 from slae_lib.config import RESOLUTIONS
+from slae_lib.datasets.cache import Pixels, fingerprint
+from slae_lib.datasets.folders import read_folder
 from slae_lib.datasets.openmoji import attribution, render_faces
 from slae_lib.datasets.pictures import (
     BadPicture,
@@ -28,8 +30,10 @@ from slae_lib.datasets.pictures import (
 from slae_lib.datasets.registry import DATA_SETS, DataSetInfo
 from slae_lib.support.errors import LabError, UsageError
 
-MEMORY_LIMIT = 2**30
-"""Sets of at most this many bytes live in memory; larger ones are decoded when asked for."""
+MEMORY_LIMIT = 2**28
+"""Sets of at most this many bytes live in memory; larger ones are read batch by batch."""
+DEVICE_LIMIT = 2**30
+"""Sets of at most this many bytes are put on an accelerator as a whole."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +46,9 @@ class ImageSet:
         names: one per picture, sorted: relative paths with ``/``, or Unicode code points.
         fingerprint: SHA-256 (hex) over names and contents; the same at every resolution.
         attribution: the line to show wherever the pictures are; None for a user's folder.
-        images: (N, 3, R, R) uint8, or None if the pictures stay in ``folder``.
+        images: (N, 3, R, R) uint8, or None if the pictures stay on the disk.
         folder: where their files are, with the whole path; None for the built-in set.
+        pixels: the decoded pictures in the cache, row by row; None if they are not there.
     """
 
     name: str
@@ -53,6 +58,7 @@ class ImageSet:
     attribution: str | None = None
     images: Tensor | None = dataclasses.field(default=None, repr=False)
     folder: Path | None = None
+    pixels: Pixels | None = dataclasses.field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -70,6 +76,11 @@ class ImageSet:
         """Whether the pictures are held as one tensor."""
         return self.images is not None
 
+    @property
+    def decoded(self) -> bool:
+        """Whether no picture has to be decoded any more, in memory or in the cache."""
+        return self.images is not None or self.pixels is not None
+
     def batch(self, indices: Sequence[int] | Tensor) -> Tensor:
         """Return the pictures at ``indices``: (B, 3, R, R) uint8, on the set's device.
 
@@ -77,26 +88,40 @@ class ImageSet:
             LabError: if a file of an on-disk set has vanished or been damaged meanwhile.
         """
         if self.images is not None:
-            return self.images[torch.as_tensor(indices, dtype=torch.long).to(self.images.device)]
-        wanted = [self.names[index] for index in torch.as_tensor(indices).tolist()]
-        pictures = torch.empty(len(wanted), 3, self.resolution, self.resolution, dtype=torch.uint8)
-
-        def fill(position: int) -> None:
-            assert self.folder is not None
-            path = self.folder / wanted[position]
-            try:
-                pictures[position], _ = read_picture(path, self.resolution)
-            except BadPicture as bad:
-                raise LabError(f"{path} was usable and no longer is: {bad}; put it back.") from bad
-
-        in_threads(fill, range(len(wanted)))
+            chosen = torch.as_tensor(indices, dtype=torch.long)
+            # Not waited for, which a GPU would take for an order to finish all before it.
+            return self.images[chosen.to(self.images.device, non_blocking=True)]
+        rows = [range(len(self))[index] for index in torch.as_tensor(indices).tolist()]
+        if self.pixels is not None:
+            with contextlib.suppress(OSError):  # cleared by somebody; the files are still there
+                return self.pixels.read(rows)
+        pictures = torch.empty(len(rows), 3, self.resolution, self.resolution, dtype=torch.uint8)
+        for place, picture in enumerate(in_threads(self.decode, rows)):
+            pictures[place] = picture
         return pictures
 
+    def decode(self, index: int) -> Tensor:
+        """Return one picture out of its own file: (3, R, R) uint8.
+
+        Raises:
+            LabError: if the file has vanished or been damaged meanwhile.
+        """
+        assert self.folder is not None
+        path = self.folder / self.names[index]
+        try:
+            return read_picture(path, self.resolution)[0]
+        except BadPicture as bad:
+            raise LabError(f"{path} was usable and no longer is: {bad}; put it back.") from bad
+
     def to(self, device: torch.device | str) -> "ImageSet":
-        """Return the set with its tensor on ``device``; a set on disk returns itself."""
-        if self.images is None:
-            return self
-        return dataclasses.replace(self, images=self.images.to(device))
+        """Return the set with its tensor on ``device``, or itself if it has to stay on the disk.
+
+        An accelerator takes more than the memory does; what is decoded already is put there.
+        """
+        images, pixels = self.images, self.pixels
+        if images is None and pixels is not None and torch.device(device).type != "cpu":
+            images = self.batch(range(len(self))) if pixels.size <= DEVICE_LIMIT else None
+        return self if images is None else dataclasses.replace(self, images=images.to(device))
 
 
 def load_images(data: str | Path, resolution: int) -> ImageSet:
@@ -151,7 +176,7 @@ def _load_registered(info: DataSetInfo, resolution: int) -> ImageSet:
             name=info.name,
             resolution=resolution,
             names=tuple(digests),
-            fingerprint=_fingerprint(digests),
+            fingerprint=fingerprint(digests),
             attribution=attribution(),
             images=images,
         )
@@ -165,28 +190,10 @@ def _load_registered(info: DataSetInfo, resolution: int) -> ImageSet:
 
 def _load_folder(folder: Path, name: str, resolution: int) -> ImageSet:
     files = find_pictures(folder)
-    size = len(files) * 3 * resolution**2
-    images = None
-    if size <= MEMORY_LIMIT:
-        images = torch.empty(len(files), 3, resolution, resolution, dtype=torch.uint8)
-
-    # A set that stays on the disk is decoded here too: a damaged file is found now, and not by
-    # the training hours later.
-    def check(position: int) -> str | BadPicture:
-        try:
-            picture, digest = read_picture(folder / files[position], resolution)
-        except BadPicture as bad:
-            return bad
-        if images is not None:
-            images[position] = picture
-        return digest
-
-    progress = f"reading {name}" if len(files) > 1000 else None
-    results = in_threads(check, range(len(files)), progress)
-    found = dict(zip(files, results, strict=True))
-    digests = {file: result for file, result in found.items() if isinstance(result, str)}
-    bad = {file: result for file, result in found.items() if file not in digests}
-    if not digests:
+    in_memory = len(files) * 3 * resolution**2 <= MEMORY_LIMIT
+    contents = read_folder(folder, files, resolution, in_memory)
+    names, bad = tuple(contents.files.digests), contents.files.reasons
+    if not names:
         first = next(iter(bad))
         raise LabError(
             f"None of the pictures in {folder} can be used ({first}: {bad[first]}); "
@@ -194,23 +201,14 @@ def _load_folder(folder: Path, name: str, resolution: int) -> ImageSet:
         )
     for file, reason in bad.items():
         warnings.warn(f"Skipped {folder / file}: {reason}.", SkippedPicture, stacklevel=3)
-    if len(digests) < 2:
+    if len(names) < 2:
         raise LabError(f"{folder} has only one usable picture; put two or more into it.")
-    if images is not None and bad:
-        images = images[torch.tensor([file in digests for file in files])]
     return ImageSet(
         name=name,
         resolution=resolution,
-        names=tuple(digests),
-        fingerprint=_fingerprint(digests),
-        images=images,
+        names=names,
+        fingerprint=contents.fingerprint,
+        images=contents.images,
         folder=folder.resolve(),
+        pixels=contents.pixels,
     )
-
-
-def _fingerprint(digests: dict[str, str]) -> str:
-    total = hashlib.sha256()
-    for name, digest in digests.items():
-        # A file name on Linux may be no valid text at all.
-        total.update(name.encode("utf-8", "surrogateescape") + b"\0" + digest.encode() + b"\n")
-    return total.hexdigest()

@@ -101,6 +101,7 @@ def train(
         if bank is not None:
             rows = bank.rows(scale=cast(TrainConfig, config).metadata_scale).to(accelerator.device)
         batches = image_batches(images, config, state.iteration, rank, processes)
+        stack.callback(batches.close)  # whoever reads ahead ends here
         recorder = None
         if accelerator.is_main_process:
             if prepare is not None:

@@ -196,8 +196,9 @@ class Reading(Work):
         end = time.perf_counter()
         name = "folder, first time" if self.first else "folder, again"
         self.first = False
-        # Without its tensor the set stays on the disk, as one too large for the memory does.
-        on_disk = dataclasses.replace(found, images=None)
+        # Without them the pictures are decoded, as those of a set too large for the cache are.
+        fields = {field.name for field in dataclasses.fields(found)}
+        on_disk = dataclasses.replace(found, **dict.fromkeys({"images", "pixels"} & fields))
         wanted = max(1, min(self.BATCHES, self.images // self.job["batch"]))
         config = part("TrainConfig")(batch_size=self.job["batch"])
         batches = part("image_batches")(on_disk, config)

@@ -106,6 +106,30 @@ def test_mix_mode_averages_three_pictures() -> None:
     assert abs(chosen.var() - 1 / 18) < 0.006
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7])
+def test_every_set_of_different_pictures_is_equally_likely_in_a_mix(size: int) -> None:
+    # Every row of the bank is a unit vector, so a mix shows which rows are in it.
+    bank = bank_of(torch.eye(size))
+    drawn = bank.sample(20_000, "mix", torch.Generator().manual_seed(3), scale="raw")
+    each = min(3, size)
+    assert ((drawn > 0).sum(dim=1) == each).all()
+    kinds, counts = (drawn > 0).unique(dim=0, return_counts=True)
+    assert len(kinds) == math.comb(size, each)
+    expected = len(drawn) / len(kinds)
+    # Chi-squared with k degrees of freedom has mean k and deviation sqrt(2k).
+    freedom = len(kinds) - 1
+    assert ((counts - expected) ** 2 / expected).sum() <= freedom + 4 * math.sqrt(2 * freedom)
+    # No place among the three is special: on the average a picture has its share.
+    torch.testing.assert_close(drawn.mean(dim=0), torch.full((size,), 1 / size), atol=0.01, rtol=0)
+
+
+def test_a_mix_costs_the_same_from_a_large_bank() -> None:
+    bank = bank_of(torch.rand(200_000, 1))
+    with torch.profiler.profile(profile_memory=True) as profile:
+        bank.sample(50, "mix", torch.Generator().manual_seed(0), scale="raw")
+    assert max(event.cpu_memory_usage for event in profile.events()) < 100_000
+
+
 def test_gaussian_mode_has_the_mean_and_the_covariance_of_the_bank() -> None:
     bank = random_bank(40, 6)
     drawn = bank.sample(200_000, "gaussian", torch.Generator().manual_seed(0), scale="raw").double()

@@ -36,7 +36,17 @@ def folder(tmp_path):
 
 @pytest.fixture
 def on_disk(monkeypatch):
-    monkeypatch.setattr(sets, "MEMORY_LIMIT", 0)
+    """Sets are neither held in memory nor kept decoded."""
+    keep_in("files", monkeypatch)
+
+
+def keep_in(place, monkeypatch):
+    """Let sets be in the memory, decoded in the cache, or in their own files alone."""
+    monkeypatch.setattr(sets, "MEMORY_LIMIT", 2**30 if place == "memory" else 0)
+    monkeypatch.setenv("SLAE_CACHE_LIMIT", "0" if place == "files" else "1")
+
+
+PLACES = ["memory", "cache", "files"]
 
 
 def greys(pictures):
@@ -71,17 +81,18 @@ def test_names_are_sorted_as_text_with_slashes(folder):
 @pytest.mark.parametrize(
     "indices", [[4, 1], (4, 1), torch.tensor([4, 1]), np.array([4, 1]), range(4, 0, -3)]
 )
-@pytest.mark.parametrize("limit", [0, 2**30])
-def test_indices_may_be_any_sequence(folder, monkeypatch, indices, limit):
-    monkeypatch.setattr(sets, "MEMORY_LIMIT", limit)
+@pytest.mark.parametrize("place", PLACES)
+def test_indices_may_be_any_sequence(folder, monkeypatch, indices, place):
+    keep_in(place, monkeypatch)
     assert greys(load_images(folder, 64).batch(indices)) == [40, 10]
 
 
-@pytest.mark.parametrize("limit", [0, 2**30])
-def test_an_empty_batch_is_empty_and_a_wrong_index_an_error(folder, monkeypatch, limit):
-    monkeypatch.setattr(sets, "MEMORY_LIMIT", limit)
+@pytest.mark.parametrize("place", PLACES)
+def test_an_empty_batch_is_empty_and_a_wrong_index_an_error(folder, monkeypatch, place):
+    keep_in(place, monkeypatch)
     images = load_images(folder, 64)
     assert images.batch([]).shape == (0, 3, 64, 64)
+    assert greys(images.batch([-1])) == [40]
     with pytest.raises(IndexError):
         images.batch([5])
 
@@ -100,14 +111,17 @@ def test_a_set_on_disk_equals_the_same_set_in_memory(folder, monkeypatch):
     (folder / "bad.png").write_text("no picture")
     with pytest.warns(SkippedPicture):
         memory = load_images(folder, 64)
-    monkeypatch.setattr(sets, "MEMORY_LIMIT", 0)
-    with pytest.warns(SkippedPicture):
-        disk = load_images(folder, 64)
-    assert (memory.in_memory, disk.in_memory) == (True, False)
-    assert disk.names == memory.names
-    assert disk.fingerprint == memory.fingerprint
-    everything = range(len(memory))
-    assert torch.equal(disk.batch(everything), memory.batch(everything))
+    for place in ("cache", "files"):
+        keep_in(place, monkeypatch)
+        shutil.rmtree(cache_folder())
+        with pytest.warns(SkippedPicture):
+            disk = load_images(folder, 64)
+        assert (memory.in_memory, disk.in_memory) == (True, False)
+        assert (disk.pixels is None) == (place == "files") == (not disk.decoded)
+        assert disk.names == memory.names
+        assert disk.fingerprint == memory.fingerprint
+        everything = range(len(memory))
+        assert torch.equal(disk.batch(everything), memory.batch(everything))
 
 
 class _Indexed(torch.utils.data.Dataset):
@@ -155,7 +169,14 @@ def test_moving_a_set_moves_its_pictures(folder, monkeypatch):
     assert moved.batch([0, 1]).device.type == "meta"
     assert moved.names == memory.names
     assert memory.batch([0]).device.type == "cpu"
-    monkeypatch.setattr(sets, "MEMORY_LIMIT", 0)
+    keep_in("cache", monkeypatch)
+    cached = load_images(folder, 64)
+    assert cached.to("cpu") is cached
+    assert cached.to("meta").images.shape == (5, 3, 64, 64)  # an accelerator takes it all
+    monkeypatch.setattr(sets, "DEVICE_LIMIT", 0)
+    assert cached.to("meta") is cached
+    keep_in("files", monkeypatch)
+    shutil.rmtree(cache_folder())
     disk = load_images(folder, 64)
     assert disk.to("meta") is disk
 
@@ -337,6 +358,8 @@ def test_the_registry_knows_the_papers_data_sets():
     assert DATA_SETS["AnimalFace-cat"].images == 160
     assert DATA_SETS["AnimalFace-dog"].images == 389
     assert DATA_SETS["oxford-flowers"].images == 8189
+    assert (DATA_SETS["ffhq"].images, DATA_SETS["ffhq"].resolution) == (70_000, 1024)
+    assert DATA_SETS["unsplash-nature"].images is None  # the paper does not say
     assert (
         DATA_SETS["100-shot-obama"].url
         == "https://data-efficient-gans.mit.edu/datasets/100-shot-obama.zip"
