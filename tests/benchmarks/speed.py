@@ -48,6 +48,11 @@ def _options() -> argparse.Namespace:
     add("--rounds", type=int, default=10)
     add("--threads", type=int, default=0, help="of torch; its own choice if not given")
     add("--device", choices=("auto", "cpu"), default="auto")
+    add(
+        "--against-precision",
+        choices=("no", "bf16", "fp16"),
+        help="of the other revision; as --precision if not given",
+    )
     add("--against", metavar="REVISION", help="another revision of this repository")
     add("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
@@ -83,7 +88,6 @@ def jobs(options: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]:
                     "pictures": pictures,
                     "folder": str(jpegs(folder, resolution, pictures)) if with_pictures else "",
                     "reconstruction": options.reconstruction,
-                    "precision": options.precision,
                     "threads": options.threads,
                     "device": options.device,
                 }
@@ -109,7 +113,9 @@ def jpegs(folder: Path, resolution: int, count: int) -> Path:
     return made
 
 
-def measure(job: dict[str, Any], sides: list[Side], rounds: int) -> list[dict[str, Any]]:
+def measure(
+    job: dict[str, Any], sides: list[Side], precisions: tuple[str, str], rounds: int
+) -> list[dict[str, Any]]:
     """Return a row for each part of a work, or one with the reason why there is none."""
     about = {
         name: job[name]
@@ -119,8 +125,8 @@ def measure(job: dict[str, Any], sides: list[Side], rounds: int) -> list[dict[st
     with contextlib.ExitStack() as stack:
         try:
             workers = []
-            for side in sides:
-                workers.append(Worker(side, job))
+            for side, precision in zip(sides, precisions, strict=False):
+                workers.append(Worker(side, {**job, "precision": precision}))
                 stack.callback(workers[-1].stop)
             skipped = [str(w.facts["skipped"]) for w in workers if "skipped" in w.facts]
             if skipped:
@@ -156,13 +162,15 @@ def main() -> None:
             "revision": sides[0].revision,
             "against": sides[1].revision if options.against else None,
             "settings": {
-                name: getattr(options, name) for name in ("reconstruction", "precision", "rounds")
+                name: getattr(options, name)
+                for name in ("reconstruction", "precision", "against_precision", "rounds")
             },
             "rows": [],
         }
         _introduce(kept)
         for job in jobs(options, folder):
-            rows = measure(job, sides, options.rounds)
+            precisions = options.precision, options.against_precision or options.precision
+            rows = measure(job, sides, precisions, options.rounds)
             kept["rows"] += rows
             kept["hardware"]["load_at_the_end"] = facts.load()
             for row in rows:
