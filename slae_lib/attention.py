@@ -25,11 +25,17 @@ class SpatialAttention(nn.Module):
 
     Args:
         kernel_size: odd side length of the convolution; the padding keeps the map's size.
+        norm: spectral norm on the convolution, as on all others of FastGAN. With one output
+            channel it fixes the length of the weights at 1. CBAM has none: without it, the
+            weights start as PyTorch draws them.
     """
 
-    def __init__(self, kernel_size: int = 7) -> None:
+    def __init__(self, kernel_size: int = 7, norm: bool = True) -> None:
         super().__init__()
-        self.conv = conv(2, 1, kernel_size, padding=kernel_size // 2)
+        if norm:
+            self.conv = conv(2, 1, kernel_size, padding=kernel_size // 2)
+        else:
+            self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the attention map of ``features``.
@@ -57,9 +63,12 @@ class SkipLayerExcitation(nn.Module):
         low_channels: channels of the small map.
         high_channels: channels of the large map.
         kernel_size: of an attention, which this link does not have; every link takes it.
+        norm: spectral norm on the attention's convolution; likewise.
     """
 
-    def __init__(self, low_channels: int, high_channels: int, kernel_size: int = 7) -> None:
+    def __init__(
+        self, low_channels: int, high_channels: int, kernel_size: int = 7, norm: bool = True
+    ) -> None:
         super().__init__()
         self.excite = nn.Sequential(
             nn.AdaptiveAvgPool2d(4),
@@ -101,11 +110,14 @@ class SkipLayerAttentionExcitation(SkipLayerExcitation):
         low_channels: channels of the small map.
         high_channels: channels of the large map.
         kernel_size: side length of the attention's convolution.
+        norm: spectral norm on that convolution.
     """
 
-    def __init__(self, low_channels: int, high_channels: int, kernel_size: int = 7) -> None:
+    def __init__(
+        self, low_channels: int, high_channels: int, kernel_size: int = 7, norm: bool = True
+    ) -> None:
         super().__init__(low_channels, high_channels)
-        self.attention = SpatialAttention(kernel_size)
+        self.attention = SpatialAttention(kernel_size, norm)
 
     def attend(self, low: Tensor) -> Tensor:
         """Return the attention map of ``low`` (B, C_low, h, w): (B, 1, h, w) in (0, 1)."""
@@ -118,7 +130,7 @@ LINKS: dict[str, type[SkipLayerExcitation]] = {
 }
 """Every kind of skip link by the name that `ModelConfig.skip` and ``slae train --skip`` take.
 
-A link is made of (low_channels, high_channels, kernel_size) and answers
+A link is made of (low_channels, high_channels, kernel_size, norm) and answers
 ``attend(low) -> attention map or None`` and ``gate(low, attention_map=None) -> gate``.
 """
 

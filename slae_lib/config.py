@@ -54,6 +54,9 @@ class ModelConfig(NetworkConfig):
         choices="slae_lib.attention:LINKS",
     )
     attention_kernel: Literal[3, 7] = option(7, "side length of the attention's convolution")
+    attention_norm: bool = option(
+        True, "spectral norm on the attention's convolution (all others here have it, CBAM's not)"
+    )
     metadata: bool = option(True, "add VGG-16 metadata of training images to the noise")
     metadata_dim: int = option(512, "numbers in the metadata: channels of the VGG-16 layer")
     metadata_input: Literal["linear", "direct"] = option(
@@ -62,6 +65,9 @@ class ModelConfig(NetworkConfig):
 
     metadata_gain: float = option(
         1.0, "deviation of the metadata where it meets the noise, which has 1 (linear input)"
+    )
+    output: Literal["tanh", "linear"] = option(
+        "tanh", "how images get into [-1, 1]: by tanh, or left to the training (FastGAN below 1024)"
     )
 
     def __post_init__(self) -> None:

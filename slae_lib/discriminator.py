@@ -82,7 +82,7 @@ class Discriminator(nn.Module):
         self.links = nn.ModuleDict()
         for low, high in config.discriminator_links:
             self.links[f"{low}->{high}"] = LINKS[config.discriminator_skip](
-                channels(low), channels(high), config.attention_kernel
+                channels(low), channels(high), config.attention_kernel, config.attention_norm
             )
         self.to_logits = nn.Sequential(
             conv(channels(8), 2 * channels(8), 1),

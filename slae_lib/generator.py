@@ -24,8 +24,8 @@ class GeneratorOutput(NamedTuple):
     """What one forward pass of the generator makes.
 
     Attributes:
-        image: (B, 3, R, R) in [-1, 1].
-        small: (B, 3, R', R') in [-1, 1], the second image that the discriminator also sees.
+        image: (B, 3, R, R) in [-1, 1]; with a linear output only nearly so.
+        small: (B, 3, R', R') likewise, the second image that the discriminator also sees.
         attention: link name such as ``"8->128"`` to its attention map (B, 1, h, w) in (0, 1);
             empty unless asked for, and where the links have no attention.
         gates: link name to its gate (B, C, 1, 1) in (0, 1); empty unless asked for.
@@ -75,7 +75,7 @@ class Generator(nn.Module):
         self.links = nn.ModuleDict()
         for low, high in config.generator_links:
             self.links[f"{low}->{high}"] = LINKS[config.skip](
-                self.channels(low), self.channels(high), config.attention_kernel
+                self.channels(low), self.channels(high), config.attention_kernel, config.attention_norm
             )
         self.to_image = conv(self.channels(config.resolution), 3, 3, padding=1)
         self.to_small = conv(self.channels(config.small_resolution), 3, 1)
@@ -127,9 +127,10 @@ class Generator(nn.Module):
                 gates[link_name] = link.gate(low, attention_map)
                 high = high * gates[link_name]
             features[size] = high
+        bounded = torch.tanh if self.config.output == "tanh" else nn.Identity()
         return GeneratorOutput(
-            image=torch.tanh(self.to_image(features[self.config.resolution])),
-            small=torch.tanh(self.to_small(features[self.config.small_resolution])),
+            image=bounded(self.to_image(features[self.config.resolution])),
+            small=bounded(self.to_small(features[self.config.small_resolution])),
             attention=maps if return_attention else {},
             gates=gates if return_attention else {},
         )

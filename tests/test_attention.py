@@ -72,3 +72,18 @@ def test_sle_cannot_tell_where_a_pattern_is_once_it_is_pooled() -> None:
     slae = SkipLayerAttentionExcitation(12, 5, kernel_size=3).eval()
     torch.testing.assert_close(sle.gate(shuffled), sle.gate(LOW))
     assert not torch.allclose(slae.gate(shuffled), slae.gate(LOW), atol=1e-7)
+
+
+def test_without_its_norm_the_attention_is_cbams() -> None:
+    torch.manual_seed(0)
+    attention = SpatialAttention(7, norm=False)
+    assert [name for name, _ in attention.named_parameters()] == ["conv.weight"]
+    assert isinstance(attention.conv, torch.nn.Conv2d)
+    long = torch.linalg.vector_norm(attention.conv.weight.detach())
+    with torch.no_grad():
+        attention.conv.weight.mul_(5)
+    features = torch.randn(2, 3, 8, 8)
+    normed = SpatialAttention(7)
+    assert torch.linalg.vector_norm(normed.conv.weight.detach()) == pytest.approx(1, abs=1e-3)
+    assert torch.linalg.vector_norm(attention.conv.weight.detach()) == pytest.approx(5 * float(long))
+    assert attention(features).std() > 2 * normed(features).std()

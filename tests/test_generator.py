@@ -1,5 +1,7 @@
 """The generator: published sizes, shapes at every resolution, independence of batch mates."""
 
+import dataclasses
+
 import pytest
 import torch
 from torch import nn
@@ -194,3 +196,13 @@ def test_attention_that_does_not_fit_is_named(skip, link, shape, named) -> None:
     config = ModelConfig(resolution=64, width=8, noise_dim=16, metadata=False, skip=skip)
     with pytest.raises(ValueError, match=named):
         Generator(config)(torch.zeros(2, 16), attention={link: torch.ones(shape)})
+
+
+def test_a_linear_output_may_leave_the_range_of_tanh() -> None:
+    torch.manual_seed(0)
+    tanh = Generator(dataclasses.replace(SMALL, metadata=False))
+    torch.manual_seed(0)
+    linear = Generator(dataclasses.replace(SMALL, metadata=False, output="linear"))
+    noise = torch.randn(4, 32)
+    for bounded, free in zip(tanh(noise)[:2], linear(noise)[:2], strict=True):
+        torch.testing.assert_close(bounded, torch.tanh(free))

@@ -21,8 +21,10 @@ from slae_lib.training.sampling import sample_images
 class CbamLink(SkipLayerAttentionExcitation):
     """CBAM whole: channel attention first, then spatial attention, then the gate."""
 
-    def __init__(self, low_channels: int, high_channels: int, kernel_size: int = 7) -> None:
-        super().__init__(low_channels, high_channels, kernel_size)
+    def __init__(
+        self, low_channels: int, high_channels: int, kernel_size: int = 7, norm: bool = True
+    ) -> None:
+        super().__init__(low_channels, high_channels, kernel_size, norm)
         squeezed = max(1, low_channels // 16)
         self.channels = nn.Sequential(
             conv(low_channels, squeezed, 1), nn.ReLU(), conv(squeezed, low_channels, 1)

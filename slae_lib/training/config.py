@@ -100,6 +100,12 @@ class TrainConfig(RunConfig):
     reconstruction_weight: float = option(
         1.0, "factor of the reconstruction loss", after="reconstruction"
     )
+    augment_small: Literal["apart", "together"] = option(
+        "apart",
+        "whether the small version of a real image is augmented apart, or made from the augmented "
+        "image (FastGAN's code)",
+        after="augment",
+    )
     metadata_layer: str = option(
         "relu5_3", "layer of VGG-16 that the metadata is taken from", after="flip"
     )

@@ -108,7 +108,6 @@ class TrainingStep:
         if self.config.compile:
             torch.compiler.cudagraph_mark_step_begin()  # what the last iteration made may be lost
         policy = self.config.augment
-        real_small = downsample(real, self.model.small_resolution)
         noise = torch.randn(len(real), self.model.noise_dim, device=real.device)
 
         # One forward pass of the generator serves both steps.
@@ -122,9 +121,7 @@ class TrainingStep:
         # On the device: a number of Python's would make it wait, and compile once for each.
         quarter = None if self.distance is None else torch.randint(4, (), device=real.device)
         with self.discriminator_norms.together(), self.accelerator.autocast():
-            on_real = self.discriminator(
-                augment(real, policy), augment(real_small, policy), quarter=quarter
-            )
+            on_real = self.discriminator(*self._augmented(real), quarter=quarter)
             on_fake = self.discriminator(fake_image.detach(), fake_small.detach())
         real_logits = convert_to_fp32(on_real.logits)
         fake_logits = convert_to_fp32(on_fake.logits)
@@ -157,6 +154,13 @@ class TrainingStep:
             fake_logits=fake_logits.detach().mean(),
             reconstruction=None if reconstruction is None else reconstruction.detach(),
         )
+
+    def _augmented(self, real: Tensor) -> tuple[Tensor, Tensor]:
+        """Return real images (B, 3, R, R) and their small versions, augmented."""
+        policy, side = self.config.augment, self.model.small_resolution
+        image = augment(real, policy)
+        together = self.config.augment_small == "together"
+        return image, downsample(image, side) if together else augment(downsample(real, side), policy)
 
     def _learning(self, wanted: bool) -> None:
         """Let the discriminator's weights get gradients, or not."""

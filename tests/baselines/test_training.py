@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 
 from slae_lib.baselines.stylegan2.config import StyleGAN2Config, StyleGAN2TrainConfig
 from slae_lib.baselines.stylegan2.step import StyleGAN2Step
@@ -147,3 +148,24 @@ def test_what_does_not_belong_together_is_named(
         StyleGAN2TrainConfig(r1_gamma=-1.0)
     with pytest.raises(UsageError, match="r1_interval is 0"):
         StyleGAN2TrainConfig(r1_interval=0)
+
+
+def test_in_mixed_precision_the_penalty_is_still_in_full(faces: ImageSet) -> None:
+    real = torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    found = {}
+    for precision in ("no", "bf16"):
+        AcceleratorState._reset_state(reset_partial_state=True)  # it would keep the precision
+        torch.manual_seed(0)
+        config = dataclasses.replace(CONFIG, precision=precision, augment="none")
+        state = TrainingState(MODEL, config, None)
+        step = StyleGAN2Step(state, config, Accelerator(cpu=True, mixed_precision=precision))
+        penalty = step._regularise_discriminator(real)
+        gradients = [weight.grad.flatten() for weight in state.discriminator.parameters()]
+        found[precision] = penalty, torch.cat(gradients)
+        with step.accelerator.autocast():  # which other passes are in
+            assert step.discriminator(real).dtype == {"no": torch.float32}.get(
+                precision, torch.bfloat16
+            )
+    for ours, exact in zip(found["bf16"], found["no"], strict=True):
+        torch.testing.assert_close(ours, exact)
+    AcceleratorState._reset_state(reset_partial_state=True)

@@ -252,8 +252,10 @@ def test_the_code_of_a_run_that_was_typed_names_that_run(
 class ChannelAndSpatialAttention(SkipLayerAttentionExcitation):
     """A link that this lab does not have: CBAM's two attentions before the gate."""
 
-    def __init__(self, low_channels: int, high_channels: int, kernel_size: int = 7) -> None:
-        super().__init__(low_channels, high_channels, kernel_size)
+    def __init__(
+        self, low_channels: int, high_channels: int, kernel_size: int = 7, norm: bool = True
+    ) -> None:
+        super().__init__(low_channels, high_channels, kernel_size, norm)
         self.channels = torch.nn.Linear(low_channels, low_channels)
 
     def gate(self, low: torch.Tensor, attention_map: torch.Tensor | None = None) -> torch.Tensor:

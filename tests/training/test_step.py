@@ -16,6 +16,7 @@ from torch.nn.utils import parametrizations, parametrize
 
 from slae_lib.blocks import UpsampledConv
 from slae_lib.config import ModelConfig
+from slae_lib.discriminator import downsample
 from slae_lib.support.device import fast_precision
 from slae_lib.support.spectral_norm import SpectralNorms
 from slae_lib.training.config import TrainConfig
@@ -246,3 +247,11 @@ def test_auto_is_resolved_once_and_stored() -> None:
     config = dataclasses.replace(CONFIG, precision="auto").settled()
     assert config.precision == fast_precision(torch.device("cpu"))
     assert config.settled() == config
+
+
+def test_a_small_real_image_is_augmented_apart_or_made_from_the_augmented_one() -> None:
+    for choice, same in (("apart", False), ("together", True)):
+        training = Training(dataclasses.replace(CONFIG, augment_small=choice))
+        image, small = training.step._augmented(training.real)
+        assert image.shape == (4, 3, 64, 64)
+        assert torch.allclose(downsample(image, 32), small) == same

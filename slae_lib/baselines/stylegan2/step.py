@@ -51,6 +51,10 @@ class StyleGAN2Step:
             state.generator_optimizer,
             state.discriminator_optimizer,
         )
+        # `prepare` has put mixed precision into the networks themselves, where no block leaves it.
+        # Taken out again, it is where `autocast()` says, and R1 is in full precision.
+        for network in (state.generator, state.discriminator):
+            accelerator.unwrap_model(network, keep_fp32_wrapper=False)
         self.path_length = cast(PathLength, state.extras["path_length"].to(accelerator.device))
         self.period = config.r1_interval
 
