@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -55,9 +56,10 @@ def versions() -> dict[str, str]:
     return found
 
 
-def command() -> list[str]:
-    """Return the command line, without the folder that the program lies in."""
-    return [Path(sys.argv[0]).name, *sys.argv[1:]]
+def command() -> str:
+    """Return the command line; of a whole path, which is this computer's own, the last name."""
+    words = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
+    return shlex.join(["python", f"tests/benchmarks/{Path(sys.argv[0]).name}", *words])
 
 
 def save(path: Path, values: dict[str, Any]) -> None:

@@ -11,7 +11,6 @@ import itertools
 import json
 import multiprocessing
 import os
-import shlex
 import shutil
 import statistics
 import subprocess
@@ -155,7 +154,7 @@ def main() -> None:
     compileall.compile_dir(str(Path(__file__).parents[2] / "slae_lib"), quiet=1)
     kept: dict[str, Any] = {
         "format": "slae-lab-growth-1",
-        "command": shlex.join(["python", "tests/benchmarks/growth.py", *sys.argv[1:]]),
+        "command": facts.command(),
         "hardware": facts.hardware(),
         "versions": facts.versions(),
         "revision": side.revision,

@@ -2,6 +2,7 @@
 
 A bar for each part with its median time, and a mark at its floor. If two revisions took turns, a
 second panel shows every pair of rounds as a dot, its median as a line, and 1 for equally fast.
+Several files, of one computer and one other revision, are drawn into one picture.
 """
 
 import argparse
@@ -19,12 +20,28 @@ def label(row: dict[str, Any]) -> str:
     words = [row["part"], row.get("model") or "", f"{row['resolution']} px"]
     if row.get("pictures"):
         words.append(f"{row['pictures']} pictures")
+    words.append(row["how"])
     return ", ".join(filter(None, words))
 
 
-def draw(kept: dict[str, Any]) -> Figure:
-    """Return the figure of a measurement."""
-    rows = [row for row in kept["rows"] if "skipped" not in row]
+def how(settings: dict[str, Any]) -> str:
+    """Return what is special about a measurement: its distance, or two precisions."""
+    words = [] if settings["reconstruction"] == "l1" else [settings["reconstruction"].upper()]
+    precisions = settings["precision"], settings.get("against_precision") or settings["precision"]
+    ours, theirs = (name.replace("no", "fp32") for name in precisions)
+    words += [] if ours == theirs == "fp32" else [ours if ours == theirs else f"{ours} to {theirs}"]
+    return ", ".join(words)
+
+
+def draw(*measurements: dict[str, Any]) -> Figure:
+    """Return the figure of measurements."""
+    kept = measurements[0]
+    rows = [
+        row | {"how": how(one["settings"])}
+        for one in measurements
+        for row in one["rows"]
+        if "skipped" not in row
+    ]
     paired = any("ratio" in row for row in rows)
     figure = new_figure(12 if paired else 8, 1.6 + 0.24 * len(rows))
     panels = figure.subplots(1, 2 if paired else 1, sharey=True, squeeze=False)[0]
@@ -50,7 +67,7 @@ def draw(kept: dict[str, Any]) -> Figure:
     computer = kept["hardware"]
     figure.suptitle(
         f"{computer['processor']}, {computer['cores']} cores, torch {kept['versions']['torch']}, "
-        f"revision {kept['revision'][:7]}, rounds: {kept['settings']['rounds']}",
+        f"revision {kept['revision'][:7]}",
         fontsize=10,
     )
     return figure
@@ -59,10 +76,10 @@ def draw(kept: dict[str, Any]) -> Figure:
 def main() -> None:
     """Draw."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path, help="what speed.py --json has written")
+    parser.add_argument("data", type=Path, nargs="+", help="what speed.py --json has written")
     parser.add_argument("picture", type=Path, help="file to write: .png, .svg or .pdf")
     options = parser.parse_args()
-    figure = draw(json.loads(options.data.read_text(encoding="utf-8")))
+    figure = draw(*(json.loads(file.read_text(encoding="utf-8")) for file in options.data))
     figure.savefig(options.picture, dpi=130)
 
 

@@ -62,16 +62,25 @@ class Work:
 
 
 class Iteration(Work):
-    """One training iteration."""
+    """One training iteration, the mean over ten in a row where they are short.
+
+    After the other side's turn the first one finds nothing in the processor's cache, which is not
+    how a training runs.
+    """
 
     def __init__(self, job: dict[str, Any]) -> None:
         super().__init__(job)
         self.work = self.training()
         self.count("iteration", self.work.iterate)
         self.work.iterate()  # the first real one: counting takes another path through torch
+        self.times = 10 if job["resolution"] == 64 else 1
 
     def round(self) -> dict[str, float]:
-        return {"iteration": self.timed(self.work.iterate)}
+        return {"iteration": self.timed(self._iterate) / self.times}
+
+    def _iterate(self) -> None:
+        for _ in range(self.times):
+            self.work.iterate()
 
 
 class Parts(Work):

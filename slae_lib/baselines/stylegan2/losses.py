@@ -111,4 +111,7 @@ def lazy_adam(
         beta2: decay of the mean square.
     """
     c = 1.0 if interval is None else interval / (interval + 1)
-    return torch.optim.Adam(network.parameters(), learning_rate * c, (beta1**c, beta2**c), eps=1e-8)
+    betas = beta1**c, beta2**c
+    return torch.optim.Adam(
+        network.parameters(), learning_rate * c, betas, eps=1e-8, fused=True
+    )
