@@ -112,6 +112,4 @@ def lazy_adam(
     """
     c = 1.0 if interval is None else interval / (interval + 1)
     betas = beta1**c, beta2**c
-    return torch.optim.Adam(
-        network.parameters(), learning_rate * c, betas, eps=1e-8, fused=True
-    )
+    return torch.optim.Adam(network.parameters(), learning_rate * c, betas, eps=1e-8, fused=True)
