@@ -66,6 +66,10 @@ class ModelConfig(NetworkConfig):
     metadata_gain: float = option(
         1.0, "deviation of the metadata where it meets the noise, which has 1 (linear input)"
     )
+    metadata_clip: float | None = option(
+        None,
+        "metadata further from their mean than so many deviations are held there (linear input)",
+    )
     output: Literal["tanh", "linear"] = option(
         "tanh", "how images get into [-1, 1]: by tanh, or left to the training (FastGAN below 1024)"
     )

@@ -78,7 +78,7 @@ class TrainingState:
         self.extras = step.extras()
         self.scaler: torch.amp.GradScaler | None = None  # of the losses, for fp16
         self.average = AveragedModel(self.generator, use_buffers=True)
-        self.ema_decay = config.ema_decay
+        self.config = config
         self.generator_optimizer, self.discriminator_optimizer = step.optimizers(
             self.generator, self.discriminator, config
         )
@@ -144,10 +144,23 @@ class TrainingState:
         if self.average.n_averaged.item() == 0:
             torch._foreach_copy_(averaged, current)
         else:
-            torch._foreach_lerp_(averaged, current, 1 - self.ema_decay)
+            decay = self.config.ema_decay
+            if self.config.ema_warmup:
+                decay = min(decay, (1 + self.iteration) / (10 + self.iteration))
+            torch._foreach_lerp_(averaged, current, 1 - decay)
         if counters:
             torch._foreach_copy_(counters, counts)
         self.average.n_averaged += 1
+
+    def set_learning_rates(self) -> None:
+        """Let both optimisers take the rates of this iteration."""
+        config = self.config
+        start = config.rates_fall_from * config.iterations
+        left = (config.iterations - self.iteration) / max(1.0, config.iterations - start)
+        for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
+            for group in optimizer.param_groups:
+                group.setdefault("first_lr", group["lr"])
+                group["lr"] = group["first_lr"] * min(1.0, left)
 
     @functools.cached_property
     def _averaged(self) -> tuple[list[Tensor], ...]:
