@@ -78,7 +78,10 @@ class Generator(nn.Module):
         self.links = nn.ModuleDict()
         for low, high in config.generator_links:
             self.links[f"{low}->{high}"] = LINKS[config.skip](
-                self.channels(low), self.channels(high), config.attention_kernel, config.attention_norm
+                self.channels(low),
+                self.channels(high),
+                config.attention_kernel,
+                config.attention_norm,
             )
         self.to_image = conv(self.channels(config.resolution), 3, 3, padding=1)
         self.to_small = conv(self.channels(config.small_resolution), 3, 1)

@@ -85,5 +85,7 @@ def test_without_its_norm_the_attention_is_cbams() -> None:
     features = torch.randn(2, 3, 8, 8)
     normed = SpatialAttention(7)
     assert torch.linalg.vector_norm(normed.conv.weight.detach()) == pytest.approx(1, abs=1e-3)
-    assert torch.linalg.vector_norm(attention.conv.weight.detach()) == pytest.approx(5 * float(long))
+    assert torch.linalg.vector_norm(attention.conv.weight.detach()) == pytest.approx(
+        5 * float(long)
+    )
     assert attention(features).std() > 2 * normed(features).std()

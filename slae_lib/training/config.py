@@ -66,9 +66,7 @@ class RunConfig(Settings):
             if value is not None and value <= 0:
                 raise UsageError(f"{name} is {value}; it has to be greater than 0.")
         if not 0 <= self.rates_fall_from <= 1:
-            raise UsageError(
-                f"rates_fall_from is {self.rates_fall_from}; it has to lie in [0, 1]."
-            )
+            raise UsageError(f"rates_fall_from is {self.rates_fall_from}; it has to lie in [0, 1].")
         for name in ("beta1", "beta2", "ema_decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; it has to lie in [0, 1).")

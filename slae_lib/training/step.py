@@ -160,7 +160,9 @@ class TrainingStep:
         policy, side = self.config.augment, self.model.small_resolution
         image = augment(real, policy)
         together = self.config.augment_small == "together"
-        return image, downsample(image, side) if together else augment(downsample(real, side), policy)
+        return image, downsample(image, side) if together else augment(
+            downsample(real, side), policy
+        )
 
     def _learning(self, wanted: bool) -> None:
         """Let the discriminator's weights get gradients, or not."""

@@ -13,7 +13,6 @@ The settings are a table of names: `gain-0.5 = "--metadata-gain 0.5"`.
 import argparse
 import json
 import os
-import resource
 import shlex
 import subprocess
 import sys
@@ -78,15 +77,21 @@ def measure(run: Path, data: str) -> dict[str, Any]:
     }
 
 
+def command(options: argparse.Namespace, line: str, seed: int) -> list[str]:
+    """Return the command that trains with one setting and one seed."""
+    start = ["slae", "train", "--preset", options.preset, "--data", Path(options.data).name]
+    return [*start, "--seed", str(seed), "--device", "cpu", *shlex.split(line)]
+
+
 def trial(options: argparse.Namespace, name: str, line: str, seed: int) -> dict[str, Any]:
     """Train with one setting and one seed, and return what came out."""
     run = options.work / f"{name}-{seed}"
-    command = ["slae", "train", "--preset", options.preset, "--data", options.data]
-    command += ["--seed", str(seed), "--device", "cpu", *shlex.split(line)]
+    told = command(options, line, seed)
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     start = time.monotonic()
     with subprocess.Popen(
-        [sys.executable, "-m", "slae_lib", *command[1:], "--out", str(run), "--overwrite"],
+        [sys.executable, "-m", "slae_lib", *told[1:]]
+        + ["--data", options.data, "--out", str(run), "--overwrite"],
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -99,7 +104,7 @@ def trial(options: argparse.Namespace, name: str, line: str, seed: int) -> dict[
     row: dict[str, Any] = {
         "name": name,
         "seed": seed,
-        "command": shlex.join(command),
+        "command": shlex.join(told),
         "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
         "seconds": round(time.monotonic() - start, 1),
     }
@@ -144,14 +149,13 @@ def main() -> None:
     todo = []
     for seed in options.seeds:
         for name, line in settings.items():
-            whole = ["slae", "train", "--preset", options.preset, "--data", options.data]
-            whole += ["--seed", str(seed), "--device", "cpu", *shlex.split(line)]
+            whole = command(options, line, seed)
             chosen = not options.only or name in options.only
             if chosen and (name, seed, shlex.join(whole)) not in done:
                 todo.append((name, line, seed))
     with ThreadPoolExecutor(options.jobs) as pool:
         list(pool.map(do, todo))
-    print(f"{len(kept['trials'])} trials, {resource.getpagesize() and len(todo)} of them now")
+    print(f"{len(kept['trials'])} trials, {len(todo)} of them now")
 
 
 if __name__ == "__main__":
