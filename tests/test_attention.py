@@ -79,13 +79,12 @@ def test_without_its_norm_the_attention_is_cbams() -> None:
     attention = SpatialAttention(7, norm=False)
     assert [name for name, _ in attention.named_parameters()] == ["conv.weight"]
     assert isinstance(attention.conv, torch.nn.Conv2d)
-    long = torch.linalg.vector_norm(attention.conv.weight.detach())
+    length = torch.linalg.vector_norm
+    before = float(length(attention.conv.weight.detach()))
     with torch.no_grad():
         attention.conv.weight.mul_(5)
     features = torch.randn(2, 3, 8, 8)
     normed = SpatialAttention(7)
-    assert torch.linalg.vector_norm(normed.conv.weight.detach()) == pytest.approx(1, abs=1e-3)
-    assert torch.linalg.vector_norm(attention.conv.weight.detach()) == pytest.approx(
-        5 * float(long)
-    )
+    assert length(normed.conv.weight.detach()) == pytest.approx(1, abs=1e-3)
+    assert length(attention.conv.weight.detach()) == pytest.approx(5 * before)
     assert attention(features).std() > 2 * normed(features).std()

@@ -87,11 +87,11 @@ def trial(options: argparse.Namespace, name: str, line: str, seed: int) -> dict[
     """Train with one setting and one seed, and return what came out."""
     run = options.work / f"{name}-{seed}"
     told = command(options, line, seed)
+    here = ["--data", options.data, "--out", str(run), "--overwrite"]  # the last --data counts
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     start = time.monotonic()
     with subprocess.Popen(
-        [sys.executable, "-m", "slae_lib", *told[1:]]
-        + ["--data", options.data, "--out", str(run), "--overwrite"],
+        [sys.executable, "-m", "slae_lib", *told[1:], *here],
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
