@@ -186,6 +186,8 @@ def test_the_speed_is_the_measured_one(monkeypatch: pytest.MonkeyPatch) -> None:
         for row in rows:
             assert line(row) in page
             assert row["ratio"] >= ratio
+    parts = json.loads((RESULTS / "speed.json").read_text("utf-8"))["rows"]
+    assert all(line(row) in page for row in parts)
     fid = json.loads((RESULTS / "fid_speed.json").read_text("utf-8"))
     assert fid["ratio"] >= 2
     assert f"take {fid['ratio']:.2f} times less than with" in page
