@@ -187,6 +187,9 @@ def test_the_speed_is_the_measured_one(monkeypatch: pytest.MonkeyPatch) -> None:
         for row in rows:
             assert line(row) in page
             assert row["ratio"] >= ratio
+    (full,) = json.loads((RESULTS / "speed-256-l1.json").read_text("utf-8"))["rows"]
+    saved = 1 - full["macs"] / full["against"]["macs"]
+    assert f"saves {saved:.0%} of all multiplications" in page
     parts = json.loads((RESULTS / "speed.json").read_text("utf-8"))["rows"]
     assert all(line(row) in page for row in parts)
     fid = json.loads((RESULTS / "fid_speed.json").read_text("utf-8"))
