@@ -26,12 +26,12 @@ TINY = TrainConfig(
 
 def faces() -> ImageSet:
     """The built-in pictures."""
-    return load_images("openmoji-faces", 64)
+    return load_images("fluent-faces", 64)
 
 
 def faces_bank() -> MetadataBank:
     """Their stored metadata."""
-    file = stored_file("openmoji_faces_metadata.safetensors")
+    file = stored_file("fluent_faces_metadata.safetensors")
     assert file is not None
     return MetadataBank.load(file)
 
@@ -40,7 +40,7 @@ def make_run(folder: Path, config: TrainConfig = TINY, callback: Any = None, **m
     """Train a small generator into ``folder`` in some seconds."""
     networks = ModelConfig(**{"resolution": 64, "width": 8, "noise_dim": 32, **model})
     images = faces()
-    info = RunInfo(networks, config, "openmoji-faces", images.fingerprint)
+    info = RunInfo(networks, config, "fluent-faces", images.fingerprint)
     info.save(folder)
     bank = faces_bank() if networks.metadata else None
     assert train(networks, config, images, bank, folder, callback=callback)

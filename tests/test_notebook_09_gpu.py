@@ -68,7 +68,7 @@ def lesson(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, random_vgg: None) ->
     cell("WITH_GPU = device.type")(names)
     cell("USE_DRIVE = False")(names)
     names["WITH_GPU"] = True
-    names["faces"] = load_images("openmoji-faces", 64)
+    names["faces"] = load_images("fluent-faces", 64)
     return names
 
 

@@ -87,7 +87,7 @@ def test_a_new_link_trains_draws_its_attention_costs_and_is_compared(
 def test_a_new_link_makes_nobodys_ablation_or_table_longer(cbam: None, tmp_path: Path) -> None:
     from slae_lib.ablation import Ablation
 
-    assert len(Ablation("openmoji-faces", tmp_path).systems) == 5
+    assert len(Ablation("fluent-faces", tmp_path).systems) == 5
     assert "cbam" not in slae("cost --resolution 64 --width 8")
 
 

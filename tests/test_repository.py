@@ -117,7 +117,7 @@ def test_wheel_holds_the_package_and_its_data(
         names = set(wheel.namelist())
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "slae_lib").rglob("*.py")}
     assert modules <= names
-    assert "slae_lib/data/openmoji_faces_metadata.safetensors" in names
+    assert "slae_lib/data/fluent_faces_metadata.safetensors" in names
     data = {name.removeprefix("slae_lib/") for name in names if name.startswith("slae_lib/data/")}
     results = {"data/results/ablation_openmoji-faces.json", "data/results/cost_256_pairs.json"}
     own = {path.relative_to(ROOT).as_posix() for path in (ROOT / "data").rglob("*.*")}

@@ -13,7 +13,7 @@ from slae_lib.training.presets import PRESETS
 @click.command(cls=SpreadCommand)
 @click.option(
     "--data",
-    default="openmoji-faces",
+    default="fluent-faces",
     show_default=True,
     help="Name of a data set (see `slae data list`) or a folder of pictures.",
 )

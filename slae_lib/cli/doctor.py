@@ -91,10 +91,10 @@ def _built_in_data() -> Iterator[str]:
     from slae_lib.support.errors import LabError
 
     try:
-        images = load_images("openmoji-faces", 64)
-        yield f"[OK]   built-in data: {len(images)} drawings; {images.attribution}"
+        images = load_images("fluent-faces", 64)
+        yield f"[OK]   built-in data: {len(images)} pictures, {images.attribution}"
         os.environ.setdefault("SLAE_OFFLINE", "1")  # an examination downloads nothing
-        bank = bank_for("openmoji-faces", images=images)
+        bank = bank_for("fluent-faces", images=images)
         yield f"[OK]   their metadata: {bank.layer}, {bank.values.shape[1]} numbers each"
     except LabError as error:
         yield f"[FAIL] {error}"

@@ -51,7 +51,7 @@ def _family_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option(
     "--data",
-    default="openmoji-faces",
+    default="fluent-faces",
     show_default=True,
     help="Name of a data set (see `slae data list`) or a folder of pictures.",
 )

@@ -67,7 +67,7 @@ class MetadataBank:
 
         Without that floor, a channel that one picture hardly moves would be blown up to the
         loudest of all. A channel that no picture moves has ``inf``, so that it is standardised
-        to 0: of 512 channels of relu5_3, 37 never fire on the OpenMoji faces.
+        to 0: of 512 channels of relu5_3, 11 never fire on the Fluent faces.
         """
         deviation = self.values.std(dim=0, correction=0)
         floored = deviation.clamp_min(0.01 * self.values.std(correction=0))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from slae_lib.support.files import cache_folder
+from slae_lib.support.files import cache_folder, stored_file
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,9 @@ class DataSetInfo:
         images: how many pictures it has.
         resolution: side length of its files.
         sha256: of the file at ``url``.
-        origin: where it comes from: this package's requirements, an archive at ``url``,
-            torchvision, or a download by hand as ``source`` describes it.
+        attribution: the line to show wherever the pictures, or what is made from them, are.
+        origin: where it comes from: this package itself, an archive at ``url``, torchvision, or a
+            download by hand as ``source`` describes it.
     """
 
     name: str
@@ -28,6 +29,7 @@ class DataSetInfo:
     source: str
     origin: Literal["built-in", "archive", "torchvision", "by hand"]
     licence: str = "unstated by the publisher; use it for research and do not pass the pictures on"
+    attribution: str | None = None
     images: int | None = None
     resolution: int | None = None
     url: str | None = None
@@ -40,21 +42,22 @@ class DataSetInfo:
 
     @property
     def folder(self) -> Path:
-        """Where the set's pictures are once fetched."""
-        return cache_folder() / "datasets" / self.name
+        """Where the set's pictures are, once fetched."""
+        stored = stored_file(self.name.replace("-", "_")) if self.builtin else None
+        return stored or cache_folder() / "datasets" / self.name
 
 
-def _read() -> dict[str, DataSetInfo]:
-    groups = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))["group"]
+def _read() -> tuple[dict[str, DataSetInfo], dict[str, str]]:
+    content = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
     found = {}
-    for group in groups:
+    for group in content["group"]:
         for one in group.pop("sets"):
             facts = {**group, **one}
             if "url" in facts:
                 facts["url"] = facts["url"].format(name=one["name"])
             found[one["name"]] = DataSetInfo(**facts)
-    return found
+    return found, content["retired"]
 
 
-DATA_SETS = _read()
-"""Name to what is known, in the order of the file."""
+DATA_SETS, RETIRED = _read()
+"""Name to what is known, in the order of the file; and former names with what to say of them."""

@@ -1,4 +1,4 @@
-"""Sets of training images: the built-in OpenMoji faces, the paper's data sets, any folder.
+"""Sets of training images: the built-in Fluent faces, the paper's data sets, any folder.
 
 A set gives square uint8 pictures at one resolution. Its fingerprint says which files it was made
 of, whatever the resolution, so that whatever is derived from a set can tell that it is stale.
@@ -17,9 +17,8 @@ import torch
 from torch import Tensor
 
 from slae_lib.config import RESOLUTIONS
-from slae_lib.datasets.cache import Pixels, fingerprint
+from slae_lib.datasets.cache import Pixels
 from slae_lib.datasets.folders import read_folder
-from slae_lib.datasets.openmoji import attribution, render_faces
 from slae_lib.datasets.pictures import (
     BadPicture,
     SkippedPicture,
@@ -27,7 +26,7 @@ from slae_lib.datasets.pictures import (
     in_threads,
     read_picture,
 )
-from slae_lib.datasets.registry import DATA_SETS, DataSetInfo
+from slae_lib.datasets.registry import DATA_SETS, RETIRED, DataSetInfo
 from slae_lib.support.errors import LabError, UsageError
 
 MEMORY_LIMIT = 2**28
@@ -43,11 +42,11 @@ class ImageSet:
     Args:
         name: of a registered set, or of the folder.
         resolution: side length R of the pictures.
-        names: one per picture, sorted: relative paths with ``/``, or Unicode code points.
+        names: one per picture, sorted: relative paths with ``/``.
         fingerprint: SHA-256 (hex) over names and contents; the same at every resolution.
-        attribution: the line to show wherever the pictures are; None for a user's folder.
+        attribution: the line to show wherever the pictures are; None where none is asked for.
         images: (N, 3, R, R) uint8, or None if the pictures stay on the disk.
-        folder: where their files are, with the whole path; None for the built-in set.
+        folder: where their files are, with the whole path; None for pictures without files.
         pixels: the decoded pictures in the cache, row by row; None if they are not there.
     """
 
@@ -154,7 +153,7 @@ def load_images(data: str | Path, resolution: int) -> ImageSet:
         # A bare word that is no folder was meant as a name.
         is_word = Path(data).name == data and not data.startswith(("~", ".."))
         if is_word and not os.path.exists(data):
-            raise UsageError(_unknown(data))
+            raise UsageError(RETIRED.get(data) or _unknown(data))
     folder = Path(os.path.expanduser(data))
     return _load_folder(folder, os.path.basename(os.path.abspath(folder)), resolution)
 
@@ -170,22 +169,15 @@ def _unknown(name: str) -> str:
 
 
 def _load_registered(info: DataSetInfo, resolution: int) -> ImageSet:
-    if info.builtin:
-        images, digests = render_faces(resolution)
-        return ImageSet(
-            name=info.name,
-            resolution=resolution,
-            names=tuple(digests),
-            fingerprint=fingerprint(digests),
-            attribution=attribution(),
-            images=images,
-        )
     if not info.folder.is_dir():
         mend = f"`slae data fetch {info.name}` downloads it"
-        if info.origin == "by hand":
+        if info.builtin:
+            mend = "it should have come with it; install the lab anew"
+        elif info.origin == "by hand":
             mend = f"download it by hand ({info.source}) and put its pictures into {info.folder}"
         raise LabError(f"The data set {info.name} is not on this computer yet; {mend}.")
-    return _load_folder(info.folder, info.name, resolution)
+    found = _load_folder(info.folder, info.name, resolution)
+    return dataclasses.replace(found, attribution=info.attribution)
 
 
 def _load_folder(folder: Path, name: str, resolution: int) -> ImageSet:

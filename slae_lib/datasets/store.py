@@ -15,7 +15,7 @@ from slae_lib.support.images import to_float
 from slae_lib.support.pretrained import MissingWeightsError
 
 # Banks that come with this project, by the name of their built-in data set.
-_STORED = {"openmoji-faces": "openmoji_faces_metadata.safetensors"}
+_STORED = {"fluent-faces": "fluent_faces_metadata.safetensors"}
 
 
 def extract(
@@ -128,7 +128,6 @@ def cached_file(images: ImageSet, layer: str = "relu5_3") -> Path:
 
 
 def _stored_for(images: ImageSet) -> Path | None:
-    # A user's folder may have the name of a built-in set, which lies in no folder.
-    if images.folder is None and images.name in _STORED:
-        return stored_file(_STORED[images.name])
-    return None
+    # A user's folder may have the name of a built-in set, but not its place.
+    stored = _STORED.get(images.reference)
+    return None if stored is None else stored_file(stored)

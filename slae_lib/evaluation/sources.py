@@ -14,7 +14,7 @@ from torch import Tensor
 
 from slae_lib.datasets import load_images
 from slae_lib.datasets.pictures import from_sixteen_bits
-from slae_lib.support.errors import LabError, UsageError
+from slae_lib.support.errors import LabError
 
 
 class Images(Protocol):
@@ -57,7 +57,6 @@ class FolderImages:
         data: a folder, or the name of a data set that has been fetched.
 
     Raises:
-        UsageError: for a data set that has no size of its own because it is drawn.
         LabError: if there is no folder, or it has fewer than two usable pictures.
 
     Warns:
@@ -68,10 +67,7 @@ class FolderImages:
 
     def __init__(self, data: str | Path) -> None:
         checked = load_images(data, 64)  # finds and checks the files; these pixels are not used
-        if checked.folder is None:
-            raise UsageError(
-                f"{checked.name} is drawn at any size; say at which with --resolution."
-            )
+        assert checked.folder is not None
         self.folder = checked.folder
         self.name = checked.name
         self.names = checked.names

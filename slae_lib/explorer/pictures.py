@@ -10,11 +10,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from slae_lib.datasets import DATA_SETS, ImageSet, load_images
+from slae_lib.datasets import DATA_SETS
 from slae_lib.datasets.bank import MetadataBank
 from slae_lib.datasets.pictures import BadPicture, in_threads, read_picture
 from slae_lib.plotting.base import to_pixels
-from slae_lib.support.errors import LabError
 
 THUMBNAIL = 64  # px
 SHOWN_DPI = 96  # of the browser
@@ -76,33 +75,19 @@ class TrainingPictures:
         """Return a thumbnail, uint8 (3, 64, 64), or None if the picture is not there."""
         if name is None:
             return None
-        if self._builtin is not None:
-            names = self._builtin.names
-            return self._builtin.batch([names.index(name)])[0] if name in names else None
         if name not in self._read:
             self._read[name] = self._from_folder(name)
         return self._read[name]
 
     def many(self, names: list[str]) -> list[Tensor | None]:
         """Return the thumbnails of several pictures, read at the same time."""
-        if self._builtin is None:
-            return in_threads(self.get, names)
-        return [self.get(name) for name in names]
+        return in_threads(self.get, names)
 
     @property
     def attribution(self) -> str | None:
         """The line to show wherever the pictures are."""
-        return None if self._builtin is None else self._builtin.attribution
-
-    @cached_property
-    def _builtin(self) -> ImageSet | None:
         known = DATA_SETS.get(self.data or "")
-        if known is None or not known.builtin:
-            return None
-        try:
-            return load_images(known.name, THUMBNAIL)
-        except LabError:
-            return None  # a package is missing: names do without thumbnails
+        return None if known is None else known.attribution
 
     @cached_property
     def _folder(self) -> Path | None:

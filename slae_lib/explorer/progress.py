@@ -115,6 +115,8 @@ def progress_facts(progress: RunProgress) -> list[str]:
             f"Diversity of the samples at iteration {measured[-1]['iteration']:,}: "
             f"{measured[-1]['diversity']:.2f} of the real images' own."
         )
+    if measured and measured[-1]["broken"] is not None:
+        facts.append(f"Of the samples, {measured[-1]['broken']:.0%} look like no real image.")
     return facts + _attention_facts(progress.glance)
 
 

@@ -22,7 +22,7 @@ from slae_lib.training.run import RunInfo
 
 FINISHED = "generator.safetensors"
 BANK = "metadata.safetensors"
-STORED = "openmoji_faces_metadata.safetensors"
+STORED = "fluent_faces_metadata.safetensors"
 _KEPT = 4  # generators in memory, so that going back and forth between checkpoints is quick
 
 

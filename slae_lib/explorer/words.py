@@ -20,7 +20,7 @@ _CHANGES = {
     "shuffled": "shuffled, the same numbers in other places",
     "painted": "replaced by the painting",
 }
-_CODE_POINT = re.compile(r"[0-9A-F]{4,6}(-[0-9A-F]{4,6})*")
+_CODE_POINT = re.compile(r"[0-9a-f]{4,6}(-[0-9a-f]{4,6})*")
 
 
 def place(row: int, column: int, height: int, width: int) -> str:
@@ -35,11 +35,12 @@ def highest_place(values: Tensor) -> str:
 
 
 def picture_label(name: str) -> str:
-    """Return a picture's name, and for an emoji's code points also what Unicode calls it."""
-    if not _CODE_POINT.fullmatch(name):
+    """Return a picture's name; for an emoji's code points without suffix, with Unicode's name."""
+    code = name.partition(".")[0]
+    if not _CODE_POINT.fullmatch(code):
         return name
-    called = unicodedata.name(chr(int(name.split("-")[0], 16)), "")
-    return f"{name} {called.lower()}".rstrip()
+    called = unicodedata.name(chr(int(code.split("-")[0], 16)), "")
+    return f"{code} {called.lower()}".rstrip()
 
 
 def link_label(link: str) -> str:

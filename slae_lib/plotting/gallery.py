@@ -35,7 +35,10 @@ def write_gallery(run: Path, images: ImageSet) -> list[tuple[Path, str]]:
     rows = read_metrics(run / "metrics.csv")
     grids = load_samples(run, info.train.samples)
     iteration = max(grids)
-    measured = [row["diversity"] for row in rows if row["diversity"] is not None]
+    measured = [row for row in rows if row["diversity"] is not None][-1]
+    worth = f"diversity {measured['diversity']:.2f} of the real images' own"
+    if measured["broken"] is not None:
+        worth += f", {measured['broken']:.0%} broken"
     name = f"{images.name} at {info.model.resolution} px"
     blind = family_of(info.model).blind_loss
     real = _spread(images, info.train.samples)
@@ -47,7 +50,7 @@ def write_gallery(run: Path, images: ImageSet) -> list[tuple[Path, str]]:
                 real,
                 title=f"Generated after {iteration:,} iterations (moving average)",
                 real_title=f"{len(real)} of the {len(images)} real images",
-                caption=f"{name}; diversity {measured[-1]:.2f} of the real images' own",
+                caption=f"{name}; {worth}",
                 attribution=images.attribution,
             ),
             "generated images beside real ones",

@@ -91,7 +91,7 @@ def attention_figure(
 
 
 def history_figure(rows: Sequence[Mapping[str, Any]], *, title: str, blind: float = 2.0) -> Figure:
-    """Draw the losses, the logits and the diversity of a run.
+    """Draw the losses, the logits, and what the samples of a run are worth.
 
     Args:
         rows: lines of ``metrics.csv``.
@@ -123,17 +123,20 @@ def history_figure(rows: Sequence[Mapping[str, Any]], *, title: str, blind: floa
     logits.axhline(0, color=GREY, linewidth=0.8, linestyle=":")
     logits.set(title="Mean logits of the discriminator", xlabel="iteration")
     # 0 is a measurement too: all samples are the same.
-    measured = [
-        (row["iteration"], row["diversity"]) for row in rows if row["diversity"] is not None
-    ]
-    if measured:
-        x_measured, y_measured = zip(*measured, strict=True)
-        diversity.plot(x_measured, y_measured, "o-", color=GREEN, label="samples")
-    diversity.axhline(1, color=GREY, linewidth=1, linestyle=":", label="the real images")
-    top = _highest((value for _, value in measured), 1.6 / 1.3)
-    diversity.set(
-        title="Diversity: how different from each other", xlabel="iteration", ylim=(0, 1.3 * top)
+    measured = [row for row in rows if row["diversity"] is not None]
+    for column, label, color, style in (
+        ("diversity", "diversity", GREEN, "o-"),
+        ("broken", "broken share", ORANGE, "s--"),
+    ):
+        points = [row for row in measured if row.get(column) is not None]
+        if points:
+            at, values = zip(*((row["iteration"], row[column]) for row in points), strict=True)
+            diversity.plot(at, values, style, color=color, label=label)
+    diversity.axhline(
+        1, color=GREY, linewidth=1, linestyle=":", label="diversity of the real images"
     )
+    top = _highest((row["diversity"] for row in measured), 1.6 / 1.3)
+    diversity.set(title="The samples", xlabel="iteration", ylim=(0, 1.3 * top))
     if rows and len(measured) < 2:
         diversity.set_xlim(0, 1.05 * x[-1])  # one point alone gives its axis no length
     logits.margins(y=0.25)

@@ -1,7 +1,12 @@
-"""Are the samples different from each other, or has the generator collapsed?"""
+"""Are the samples different from each other, and is each of them like anything real?"""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+CELLS = 8  # a side, in which edges are counted
+SCALES = 3  # the images, and each time half as large
+USUAL = 0.9
 
 
 def pairwise_distance(items: Tensor) -> float:
@@ -11,8 +16,7 @@ def pairwise_distance(items: Tensor) -> float:
         items: (N, ...), N at least 2: images, or their features.
     """
     flat = items.flatten(1).double()
-    distances = torch.cdist(flat, flat, compute_mode="donot_use_mm_for_euclid_dist")
-    return float(distances.sum() / (len(items) * (len(items) - 1)))
+    return float(_distances(flat, flat).sum() / (len(items) * (len(items) - 1)))
 
 
 def diversity(samples: Tensor, real: Tensor) -> float:
@@ -26,3 +30,46 @@ def diversity(samples: Tensor, real: Tensor) -> float:
         real: (M, ...), M at least 2.
     """
     return pairwise_distance(samples) / pairwise_distance(real)
+
+
+def edges(images: Tensor) -> Tensor:
+    """Return where ``images`` change, coarsely: what tells a face from a smear of its colours.
+
+    The mean step between neighbouring pixels, to the right and down, in 8x8 cells, of the images
+    and of their halves and quarters.
+
+    Args:
+        images: (N, 3, R, R) in [-1, 1], R at least 64.
+
+    Returns:
+        (N, 1152).
+    """
+    found = []
+    for scale in range(SCALES):
+        reduced = F.avg_pool2d(images, 2**scale)
+        for steps in (reduced.diff(dim=3), reduced.diff(dim=2)):
+            found.append(F.adaptive_avg_pool2d(steps.abs(), CELLS).flatten(1))
+    return torch.cat(found, dim=1)
+
+
+def broken(samples: Tensor, real: Tensor) -> float:
+    """Return the share of ``samples`` that look like no real image: smears, blobs, two in one.
+
+    A sample counts if its `edges` are further from those of every real image than nine in ten real
+    images are from the nearest other one. So a real image never counts, nor does a sample near to
+    an unusual one; but of *new* real images, which the generator has not seen, one in ten would.
+    As much is no fault; and a generator that copies has 0.
+
+    Args:
+        samples: (N, 3, R, R) in [-1, 1].
+        real: (M, 3, R, R) in [-1, 1], M at least 2.
+    """
+    known = edges(real).double()
+    among = _distances(known, known).fill_diagonal_(torch.inf).amin(dim=1)  # (M,)
+    nearest = _distances(edges(samples).double(), known).amin(dim=1)  # (N,)
+    return float((nearest > among.quantile(USUAL)).double().mean())
+
+
+def _distances(rows: Tensor, others: Tensor) -> Tensor:
+    # Not by way of a matrix product, which rounds the distance of equal rows away from 0.
+    return torch.cdist(rows, others, compute_mode="donot_use_mm_for_euclid_dist")

@@ -23,6 +23,7 @@ METRICS = (
     "real_logits",
     "fake_logits",
     "diversity",
+    "broken",
 )
 
 CELL_LIMIT = 256  # px; a grid of 64 images at 1024 would be 8192 px wide
@@ -64,7 +65,7 @@ class MetricsFile:
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """Return the lines of ``metrics.csv`` as numbers (None where a cell is empty).
 
-    A last line that a sudden end cut off is left out.
+    A last line that a sudden end cut off is left out. What an older run did not measure is None.
     """
     if not path.is_file():
         return []
@@ -74,7 +75,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
             if None in line.values():
                 break
             try:
-                numbers = {name: float(line[name]) if line[name] else None for name in METRICS}
+                numbers = {name: float(line[name]) if line.get(name) else None for name in METRICS}
                 whole = {name: int(line[name]) for name in ("iteration", "images")}
             except (ValueError, KeyError):
                 break

@@ -210,6 +210,7 @@ def _postfix(row: dict[str, float | None]) -> dict[str, str]:
         "G": row["generator"],
         "rec": row["reconstruction"],
         "diversity": row["diversity"],
+        "broken": row["broken"],
         "img/s": row["images_per_second"],
     }
     return {name: f"{value:.2f}" for name, value in shown.items() if value is not None}

@@ -21,12 +21,12 @@ from slae_lib.training.checkpoint import (
     save_checkpoint,
 )
 from slae_lib.training.config import RunConfig
-from slae_lib.training.diversity import pairwise_distance
+from slae_lib.training.diversity import broken, diversity, pairwise_distance
 from slae_lib.training.families import model_to_dict
 from slae_lib.training.log import MetricsFile, save_samples
 from slae_lib.training.state import StepLosses, TrainingState
 
-COMPARED_IMAGES = 100  # how many images, and at which resolution, diversity is measured on
+COMPARED_IMAGES = 100  # how many images, and at which resolution, samples are held against
 COMPARED_RESOLUTION = 128
 
 
@@ -81,7 +81,7 @@ class Recorder:
         self.batch_size = batch_size
         self.callback = callback
         self.metrics = MetricsFile(run / "metrics.csv", state.iteration)
-        self.real_distance = distance_of_reals(images)
+        self.real = _compared(images)
         self.losses: list[StepLosses] = []
         self.saved = state.iteration  # of the newest checkpoint
         self.clock = time.monotonic()
@@ -120,7 +120,9 @@ class Recorder:
             if sampling:
                 samples = self.state.sample()
                 save_samples(self.run, iteration, samples)
-                row["diversity"] = _distance(samples) / self.real_distance
+                drawn = _reduced(samples)
+                row["diversity"] = diversity(drawn, self.real)
+                row["broken"] = broken(drawn, self.real)
             self.metrics.write(row)
         if saving:
             folder = self.run / "checkpoints"
@@ -165,6 +167,7 @@ class Recorder:
             "images_per_second": round(len(self.losses) * self.batch_size / seconds, 2),
             **means,
             "diversity": None,
+            "broken": None,
         }
 
     def _mean(self, name: str) -> float | None:
@@ -175,10 +178,14 @@ class Recorder:
 
 def distance_of_reals(images: ImageSet) -> float:
     """Return the mean distance of two real images, which the samples' distance is divided by."""
+    return pairwise_distance(_compared(images))
+
+
+def _compared(images: ImageSet) -> Tensor:
     stride = -(-len(images) // COMPARED_IMAGES)
-    return _distance(images.batch(range(0, len(images), stride)))
+    return _reduced(images.batch(range(0, len(images), stride)))
 
 
-def _distance(images: Tensor) -> float:
+def _reduced(images: Tensor) -> Tensor:
     floats = to_float(images)
-    return pairwise_distance(downsample(floats, min(COMPARED_RESOLUTION, floats.shape[-1])))
+    return downsample(floats, min(COMPARED_RESOLUTION, floats.shape[-1]))

@@ -87,7 +87,7 @@ def test_stylegan2_sees_the_same_images_in_the_same_way(preset: str) -> None:
 
 
 def test_every_run_sees_as_many_images_and_is_measured_as_often(tmp_path: Path) -> None:
-    ablation = Ablation("openmoji-faces", tmp_path, images=1000, points=3)
+    ablation = Ablation("fluent-faces", tmp_path, images=1000, points=3)
     for system in SYSTEMS:
         _, config = ablation.configs(system, 7)
         assert config.iterations == 126  # 125 batches of 8 are 1,000; 3 equal parts
@@ -193,7 +193,7 @@ def small(folder: Path, **changes) -> Ablation:
         "count": 12,
         "preset": "cpu-smoke",
     }
-    return Ablation("openmoji-faces", folder, **(settings | changes))
+    return Ablation("fluent-faces", folder, **(settings | changes))
 
 
 def without_time(found: AblationResults) -> list[Trial]:
@@ -222,7 +222,7 @@ def test_the_last_measurement_is_of_the_finished_generator(
 
     ablation, found = whole
     network = Projection()
-    real = network.of(load_images("openmoji-faces", 64))
+    real = network.of(load_images("fluent-faces", 64))
     for trial in found.trials[3:]:  # seed 1
         file = ablation.folder / f"{trial.system}-1" / "generator.safetensors"
         drawn = network(sample_images(file, 12, seed=1))
@@ -355,7 +355,7 @@ def test_a_part_of_the_systems_keeps_the_other_results(
 def test_results_of_other_settings_are_not_gathered(
     whole: tuple[Ablation, AblationResults],
 ) -> None:
-    images = load_images("openmoji-faces", 64)
+    images = load_images("fluent-faces", 64)
     none = {"systems": ("slae",), "seeds": (5,)}
     assert len(earlier_trials(small(whole[0].folder, **none), images)[0]) == 6
     for changes in ({"count": 5}, {"images": 32}, {"points": 1}):
@@ -366,17 +366,17 @@ def test_results_of_other_settings_are_not_gathered(
 def test_a_trial_is_known_again_when_its_pictures_have_moved(
     whole: tuple[Ablation, AblationResults],
 ) -> None:
-    wanted = wanted_run(whole[0], "fastgan", 0, load_images("openmoji-faces", 64))
+    wanted = wanted_run(whole[0], "fastgan", 0, load_images("fluent-faces", 64))
     run = whole[0].folder / "fastgan-0"
     assert is_run(run, dataclasses.replace(wanted, data="/moved"))
     assert not is_run(run, dataclasses.replace(wanted, data_fingerprint="others"))
 
 
 def test_a_rounded_number_of_images_is_announced(tmp_path: Path) -> None:
-    text = Ablation("openmoji-faces", tmp_path, images=10, points=4).rounding()
+    text = Ablation("fluent-faces", tmp_path, images=10, points=4).rounding()
     assert text.startswith("Each run sees 32 real images and not 10:")
-    assert not Ablation("openmoji-faces", tmp_path, images=32, points=4).rounding()
-    assert not Ablation("openmoji-faces", tmp_path, points=7).rounding()
+    assert not Ablation("fluent-faces", tmp_path, images=32, points=4).rounding()
+    assert not Ablation("fluent-faces", tmp_path, points=7).rounding()
     said: list[str] = []
 
     def stop(said_now: str) -> None:

@@ -43,7 +43,7 @@ CONFIG = StyleGAN2TrainConfig(
 
 @pytest.fixture(scope="module")
 def faces() -> ImageSet:
-    return load_images("openmoji-faces", 64)
+    return load_images("fluent-faces", 64)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_the_generator_file_draws_the_last_sample_grid(finished: Path) -> None:
 
 
 def test_run_and_gallery_know_the_family(finished: Path, faces: ImageSet, tmp_path: Path) -> None:
-    info = RunInfo(MODEL, CONFIG, "openmoji-faces", faces.fingerprint)
+    info = RunInfo(MODEL, CONFIG, "fluent-faces", faces.fingerprint)
     info.save(tmp_path)
     assert RunInfo.load(tmp_path) == info
     for part in ("metrics.csv", "samples", "generator.safetensors"):

@@ -60,7 +60,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_train_makes_a_run(run: Path) -> None:
     info = RunInfo.load(run)
-    assert info.data == "openmoji-faces"
+    assert info.data == "fluent-faces"
     assert info.train.iterations == 2
     assert [row["iteration"] for row in read_metrics(run / "metrics.csv")] == [1, 2]
     assert (run / "generator.safetensors").stat().st_size > 100_000
@@ -167,7 +167,7 @@ def test_bad_data_and_bad_options_are_refused(tmp_path: Path) -> None:
     empty.mkdir()
     out = tmp_path / "out"
     refused(slae("train", "--data", empty, "--out", out), 1, str(empty))
-    refused(slae("train", "--data", "openmoji", "--out", out), 2, "openmoji-faces")
+    refused(slae("train", "--data", "fluent", "--out", out), 2, "fluent-faces")
     refused(slae("train", "--resolution", 100, "--out", out), 2, "100")
     refused(slae("train", "--width", 12, "--out", out), 2, "multiple of 8")
     refused(slae("train", "--augment", "blur", "--out", out), 2, "blur")
@@ -234,14 +234,14 @@ def test_real_photographs_train_with_their_metadata(photos: Path, tmp_path: Path
 
 def test_data_list_and_show(tmp_path: Path) -> None:
     listed = [line.split(None, 3) for line in slae("data", "list").stdout.splitlines() if line]
-    (faces,) = (line for line in listed if line[0] == "openmoji-faces")
-    assert faces[1:3] == ["95", "yes"]
+    (faces,) = (line for line in listed if line[0] == "fluent-faces")
+    assert faces[1:3] == ["93", "yes"]
     assert faces[3].startswith("CC BY-SA 4.0  ")
     (pandas,) = (line for line in listed if line[0] == "100-shot-panda")
     assert pandas[1] == "100"
     assert pandas[3].startswith("unstated")
-    shown = slae("data", "show", "openmoji-faces", "--out", tmp_path / "sheet.png")
-    assert "95, at 64 px" in shown.stdout
+    shown = slae("data", "show", "fluent-faces", "--out", tmp_path / "sheet.png")
+    assert "93, at 64 px" in shown.stdout
     assert "CC BY-SA 4.0" in shown.stdout
     assert "the first" not in shown.stdout  # all are on it
     with Image.open(tmp_path / "sheet.png") as sheet:
@@ -262,11 +262,11 @@ def test_pairs_of_one_model_are_refused() -> None:
 
 def test_metadata_of_the_built_in_set_is_shown() -> None:
     root = Path(__file__).parents[2]
-    file = root / "data" / "openmoji_faces_metadata.safetensors"
-    shown = slae("metadata", "show", file, "--neighbours", "1F600")
-    assert "95 of openmoji-faces" in shown.stdout
-    neighbours = shown.stdout.split("1F600")[1]
-    assert any(smile in neighbours for smile in ("1F601", "1F603", "1F604"))
+    file = root / "data" / "fluent_faces_metadata.safetensors"
+    shown = slae("metadata", "show", file, "--neighbours", "1f600.webp")
+    assert "93 of fluent-faces" in shown.stdout
+    neighbours = shown.stdout.split("1f600")[1]
+    assert any(smile in neighbours for smile in ("1f601", "1f603", "1f604"))
     refused(slae("metadata", "show", file, "--neighbours", "cat"), 2, "'cat'")
     refused(slae("metadata", "show", root / "README.md"), 1, "README.md")
 
@@ -276,7 +276,7 @@ def test_doctor_finds_a_healthy_installation(tmp_path: Path) -> None:
     lines = result.stdout.splitlines()
     assert result.returncode == 0, result.stdout
     assert any(line.startswith("[OK]   torch and torchvision") for line in lines)
-    assert any(line.startswith("[OK]   built-in data: 95 drawings") for line in lines)
+    assert any(line.startswith("[OK]   built-in data: 93 pictures") for line in lines)
     missing = [line for line in lines if line.startswith("[--]") and "downloaded" in line]
     assert any("vgg16_features" in line and "https://" in line for line in missing)
 

@@ -369,7 +369,7 @@ def test_a_folder_that_cannot_be_made_is_named(
 
 def test_sets_that_are_not_downloaded_say_where_they_are() -> None:
     with pytest.raises(UsageError, match="comes with this package"):
-        silent("openmoji-faces")
+        silent("fluent-faces")
     with pytest.raises(UsageError, match="by hand: .* Google Drive; put its pictures into") as it:
         silent("fastgan-shells")
     assert str(DATA_SETS["fastgan-shells"].folder) in str(it.value)

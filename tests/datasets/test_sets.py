@@ -330,8 +330,8 @@ def test_a_resolution_that_does_not_exist_is_refused(folder, resolution):
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
-        ("openmoji-face", "openmoji-faces"),
-        ("OpenMoji-Faces", "openmoji-faces"),
+        ("fluent-face", "fluent-faces"),
+        ("Fluent-Faces", "fluent-faces"),
         ("animalface-cat", "AnimalFace-cat"),
         ("100-shot-grumpy-cat", "100-shot-grumpy_cat"),
     ],
@@ -364,7 +364,7 @@ def test_the_registry_knows_the_papers_data_sets():
         DATA_SETS["100-shot-obama"].url
         == "https://data-efficient-gans.mit.edu/datasets/100-shot-obama.zip"
     )
-    assert [info.name for info in DATA_SETS.values() if info.builtin] == ["openmoji-faces"]
+    assert [info.name for info in DATA_SETS.values() if info.builtin] == ["fluent-faces"]
 
 
 def test_every_entry_can_be_got_as_it_says():
@@ -400,7 +400,7 @@ def test_a_set_is_found_again_from_another_folder(folder, cache, monkeypatch):
     shutil.copytree(folder, cache / "datasets" / "100-shot-obama")
     folder.rename("100-shot-panda")  # a folder that has the name of a registered set
     for data, reference in [
-        ("openmoji-faces", "openmoji-faces"),
+        ("fluent-faces", "fluent-faces"),
         ("100-shot-obama", "100-shot-obama"),
         ("./100-shot-panda", str(folder.parent.resolve() / "100-shot-panda")),
     ]:
@@ -413,11 +413,11 @@ def test_a_set_is_found_again_from_another_folder(folder, cache, monkeypatch):
 
 def test_a_name_wins_over_a_folder_and_the_folder_can_still_be_meant(folder, monkeypatch):
     monkeypatch.chdir(folder.parent)
-    folder.rename("openmoji-faces")
-    with pytest.warns(UserWarning, match=r"for the folder here write \./openmoji-faces"):
-        assert len(load_images("openmoji-faces", 64)) == 95
-    assert len(load_images("./openmoji-faces", 64)) == 5
-    assert len(load_images(Path("openmoji-faces"), 64)) == 5
+    folder.rename("fluent-faces")
+    with pytest.warns(UserWarning, match=r"for the folder here write \./fluent-faces"):
+        assert len(load_images("fluent-faces", 64)) == 93
+    assert len(load_images("./fluent-faces", 64)) == 5
+    assert len(load_images(Path("fluent-faces"), 64)) == 5
 
 
 def test_a_folder_here_can_be_given_by_its_bare_name(folder, monkeypatch):
@@ -453,3 +453,32 @@ def test_real_photographs_look_the_same_at_a_lower_resolution(photos):
     everything = range(min(100, len(large)))
     averaged = torch.nn.functional.avg_pool2d(large.batch(everything).float(), 4)
     assert (averaged - small.batch(everything)).abs().mean() < 5
+
+
+def test_the_built_in_faces_are_there_without_a_download():
+    small, large = load_images("fluent-faces", 64), load_images("fluent-faces", 256)
+    assert len(small) == 93
+    assert small.fingerprint == large.fingerprint
+    assert small.attribution == "after Fluent Emoji by Microsoft (MIT)"
+    licence = (small.folder / "LICENSE.txt").read_text(encoding="utf-8")
+    assert "Copyright (c) Microsoft Corporation." in licence
+    assert "Permission is hereby granted" in licence
+
+
+def test_the_built_in_faces_are_yellow_on_white_and_no_two_are_the_same():
+    pictures = load_images("fluent-faces", 64).batch(range(93))
+    corners = pictures[:, :, [0, 0, -1, -1], [0, -1, 0, -1]]
+    assert (corners >= 250).all()
+    yellow = (pictures[:, 0] > 220) & (pictures[:, 1] > 120) & (pictures[:, 2] < 120)
+    assert (yellow.float().mean(dim=(1, 2)) > 0.2).sum() >= 80  # the others are red, green, blue
+    flat = pictures.flatten(1).float()
+    assert torch.cdist(flat, flat).fill_diagonal_(float("inf")).min() > 100
+
+
+def test_a_name_of_the_first_edition_is_answered_in_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="openmoji-faces .* use fluent-faces"):
+        load_images("openmoji-faces", 64)
+    (tmp_path / "openmoji-faces").mkdir()
+    with pytest.raises(LabError, match="is empty"):
+        load_images("openmoji-faces", 64)

@@ -90,8 +90,8 @@ def test_a_cache_that_may_not_be_read_is_one_sentence(
 def test_the_built_in_set_needs_neither_weights_nor_network(no_weights: None) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        bank = bank_for("openmoji-faces")
-    faces = load_images("openmoji-faces", 64)
+        bank = bank_for("fluent-faces")
+    faces = load_images("fluent-faces", 64)
     bank.check(faces)
     assert bank.values.shape == (len(faces), 512)
     assert bank.layer == "relu5_3"
@@ -105,37 +105,37 @@ def test_the_built_in_set_needs_neither_weights_nor_network(no_weights: None) ->
 
 @needs_vgg
 def test_the_stored_metadata_is_what_the_real_network_sees() -> None:
-    bank = bank_for("openmoji-faces")
+    bank = bank_for("fluent-faces")
     assert bank.weights == pretrained.checksum(pretrained.vgg16_features())
-    some = [0, 31, 62, 94]
-    faces = to_float(load_images("openmoji-faces", 256).batch(some))
+    some = [0, 31, 62, 92]
+    faces = to_float(load_images("fluent-faces", 256).batch(some))
     torch.testing.assert_close(MetadataExtractor()(faces), bank.values[some], atol=0.01, rtol=0.01)
 
 
 def test_stored_metadata_of_another_release_is_not_used_silently(
     no_weights: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    faces = load_images("openmoji-faces", 64)
-    stored = stored_file("openmoji_faces_metadata.safetensors")
+    faces = load_images("fluent-faces", 64)
+    stored = stored_file("fluent_faces_metadata.safetensors")
     assert stored is not None
     bank = MetadataBank.load(stored)
-    old = dataclasses.replace(bank, names=(*bank.names[:-1], "1F600-OLD"), data_fingerprint="old")
+    old = dataclasses.replace(bank, names=(*bank.names[:-1], "old.webp"), data_fingerprint="old")
     old.save(tmp_path / "old.safetensors")
     monkeypatch.setattr(metadata_store, "stored_file", lambda _: tmp_path / "old.safetensors")
     with (
-        pytest.warns(UserWarning, match="1F600-OLD"),
+        pytest.warns(UserWarning, match="old.webp"),
         pytest.raises(pretrained.MissingWeightsError),
     ):
-        bank_for("openmoji-faces")
+        bank_for("fluent-faces")
     cached = cached_file(faces)
     bank.save(cached)
     with pytest.warns(UserWarning, match="is not used"):
-        assert torch.equal(bank_for("openmoji-faces").values, bank.values)
+        assert torch.equal(bank_for("fluent-faces").values, bank.values)
 
 
 def test_a_folder_named_like_the_built_in_set_gets_metadata_of_its_own(
     random_vgg: None, folder: Path, tmp_path: Path
 ) -> None:
-    twin = tmp_path / "openmoji-faces"
+    twin = tmp_path / "fluent-faces"
     shutil.copytree(folder, twin)
     assert len(bank_for(twin, "relu1_1")) == 3

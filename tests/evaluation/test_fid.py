@@ -108,7 +108,7 @@ def test_fid_is_that_of_pytorch_fid_to_four_digits(photos: Path) -> None:
     grainy = (pandas.short() + grain).clamp(0, 255).to(torch.uint8)
     demo = stored_file("demo")
     assert demo is not None
-    faces = load_images("openmoji-faces", 64).batch(range(12))
+    faces = load_images("fluent-faces", 64).batch(range(12))
     samples = GeneratedImages.from_file(demo / "generator.safetensors", 12).batch(range(12))
     network, plain = InceptionFeatures(progress=False), pretrained.fid_inception()
     pairs = {}
@@ -242,8 +242,6 @@ def test_folders_that_cannot_be_measured_are_refused(tmp_path: Path) -> None:
     Image.new("RGB", (64, 64)).save(tmp_path / "one.png")
     with pytest.raises(LabError, match="only one usable picture"):
         FolderImages(tmp_path)
-    with pytest.raises(UsageError, match="--resolution"):
-        FolderImages("openmoji-faces")
 
 
 @pytest.mark.parametrize("metadata", [False, True])

@@ -61,14 +61,14 @@ def test_pictures_stand_side_by_side_and_keep_their_order() -> None:
 def test_the_picture_of_a_run_is_told_in_words(run: Path) -> None:
     explorer = MetadataExplorer(run)
     bank = faces_bank()
-    explorer.controls["picture"].value = "1F622"
+    explorer.controls["picture"].value = "1f622.webp"
     explorer.controls["neighbours"].value = 3
-    cosines, indices = bank.nearest(bank.values[bank.names.index("1F622")], 4)
+    cosines, indices = bank.nearest(bank.values[bank.names.index("1f622.webp")], 4)
     for cosine, index in list(zip(cosines.tolist(), indices.tolist(), strict=True))[1:]:
         assert bank.names[index] in explorer.facts[1]
         assert f"({cosine:.2f})" in explorer.facts[1]
-    assert "1F622" not in explorer.facts[1]
-    assert explorer.facts[0].startswith("1F622 crying face lies at the ")
+    assert "1f622" not in explorer.facts[1]
+    assert explorer.facts[0].startswith("1f622 crying face lies at the ")
     assert "4 noises of seed 0" in explorer.facts[3]
     assert all(fact in explorer.alt for fact in explorer.facts)
 
@@ -78,7 +78,7 @@ def test_a_bank_alone_is_shown_without_images() -> None:
     assert explorer.message == ""
     assert explorer.controls["seed"].disabled
     assert "Without a generator" in explorer.facts[3]
-    still = explorer.static("1F60E", neighbours=8)
+    still = explorer.static("1f60e.webp", neighbours=8)
     assert still.facts[1].count("(0.") == 8
     with pytest.raises(LabError, match="no picture 'cat'"):
         explorer.static("cat")

@@ -57,14 +57,14 @@ def test_the_highest_place_is_found() -> None:
 
 
 def test_an_emoji_is_called_by_its_name() -> None:
-    assert picture_label("1F60E") == "1F60E smiling face with sunglasses"
+    assert picture_label("1f60e.webp") == "1f60e smiling face with sunglasses"
     assert picture_label("cats/IMG_0001.jpg") == "cats/IMG_0001.jpg"
 
 
 def test_facts_of_a_plain_view() -> None:
-    view = View("finished", seed=7, picture="1F60E", link="4->16")
+    view = View("finished", seed=7, picture="1f60e.webp", link="4->16")
     assert view_facts(view, scene(), metadata=True) == [
-        "Generator: finished. Noise of seed 7; metadata of 1F60E smiling face with sunglasses.",
+        "Generator: finished. Noise of seed 7; metadata of 1f60e smiling face with sunglasses.",
         "Link 4 → 16: its 4x4 attention map reaches from 0.250 to 0.750 and is highest at the "
         "upper right (row 1, column 4).",
         "Gates: 2 of 3 channels are open above 0.5.",
@@ -76,7 +76,7 @@ def test_facts_of_a_changed_and_mixed_view() -> None:
     image = torch.zeros(3, 8, 8, dtype=torch.uint8)
     image[:, 7, 0] = 64  # 1 of 64 pixels by 64: 1 on average
     view = View(
-        "iteration 2", 1, 2, 0.3, "1F60E", None, 0.5, "4->16", attention="ones"
+        "iteration 2", 1, 2, 0.3, "1f60e.webp", None, 0.5, "4->16", attention="ones"
     )  # fmt: skip
     facts = view_facts(view, scene(image=image, attention=torch.ones(4, 4)), metadata=True)
     assert "seed 1, mixed with 30% of seed 2" in facts[0]

@@ -57,6 +57,7 @@ ROW = {
     "real_logits": 0.3,
     "fake_logits": -0.2,
     "diversity": None,
+    "broken": None,
 }
 
 
@@ -71,6 +72,8 @@ def test_history_draws_every_column() -> None:
     ]
     assert len(logits.lines) == 3
     assert list(diversity.lines[0].get_xdata()) == [1, 3, 5]
+    broken = history_figure([row | {"broken": 0.1} for row in rows], title="a run").axes[2]
+    assert list(broken.lines[1].get_ydata()) == [0.1] * 3
     assert list(losses.lines[3].get_ydata()) == [2, 2]
     assert "adversarial, if it were blind" in words(figure)
 

@@ -159,12 +159,12 @@ def test_a_generator_file_makes_the_same_images(tmp_path: Path) -> None:
     with torch.no_grad():
         expected = generator(noise).image
     path = tmp_path / "generator.safetensors"
-    save_generator(path, generator, {"data": "openmoji-faces"})
+    save_generator(path, generator, {"data": "fluent-faces"})
     loaded = load_generator(path)
     torch.testing.assert_close(loaded(noise).image, expected, atol=1e-5, rtol=1e-4)
     assert loaded.config == SMALL
     assert not loaded.training
-    assert generator_facts(path)["data"] == "openmoji-faces"
+    assert generator_facts(path)["data"] == "fluent-faces"
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense" * 10])

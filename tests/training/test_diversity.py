@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from slae_lib.training.diversity import diversity, pairwise_distance
+from slae_lib.datasets import load_images
+from slae_lib.support.images import to_float
+from slae_lib.training.diversity import broken, diversity, edges, pairwise_distance
 
 
 def test_pairwise_distance_of_a_triangle() -> None:
@@ -16,3 +18,38 @@ def test_a_collapsed_generator_has_no_diversity() -> None:
     assert diversity(real[:1].repeat(5, 1, 1, 1), real) == pytest.approx(0, abs=1e-9)
     assert diversity(real, real) == pytest.approx(1)
     assert diversity(real * 0.5, real) == pytest.approx(0.5)
+
+
+def test_edges_are_the_steps_between_pixels_in_each_cell() -> None:
+    stripes = torch.zeros(1, 1, 64, 64)
+    stripes[..., ::2] = 1  # one wide: they vanish in the halved image
+    right, down, *halved = edges(stripes.expand(1, 3, 64, 64)).unflatten(1, (6, 3, 8, 8))[0]
+    torch.testing.assert_close(right, torch.ones(3, 8, 8))
+    assert not down.any()
+    assert not torch.stack(halved).any()
+
+
+@pytest.fixture(scope="module")
+def faces() -> torch.Tensor:
+    return to_float(load_images("fluent-faces", 64).batch(range(93)))
+
+
+def test_stripes_of_two_faces_and_scrambles_are_broken_and_faces_are_not(faces: torch.Tensor) -> None:
+    assert broken(faces, faces) == 0
+    noisy = faces + 0.05 * torch.randn(faces.shape, generator=torch.Generator().manual_seed(0))
+    assert broken(noisy, faces) == 0
+    moved = torch.roll(faces, (1, 1), (2, 3))
+    assert broken(moved, faces) < 0.05
+    rows = torch.randperm(93, generator=torch.Generator().manual_seed(1))
+    checked = torch.where((torch.arange(64) // 4 % 2).bool(), faces, faces[rows].flip(2))
+    assert broken(checked, faces) > 0.8
+    bloom = torch.nn.functional.avg_pool2d(faces, 15, 1, 7)  # as if drawn with a sponge
+    assert broken(bloom[:, :, :, torch.randperm(64)], faces) == 1
+
+
+def test_one_in_ten_new_faces_counts_as_broken(faces: torch.Tensor) -> None:
+    shares = []
+    for seed in range(20):
+        rows = torch.randperm(93, generator=torch.Generator().manual_seed(seed))
+        shares.append(broken(faces[rows[:20]], faces[rows[20:]]))
+    assert 0.05 < sum(shares) / 20 < 0.15

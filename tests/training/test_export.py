@@ -30,7 +30,7 @@ from slae_lib.training.state import TrainingState
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    faces = load_images("openmoji-faces", 64)
+    faces = load_images("fluent-faces", 64)
     model = ModelConfig(resolution=64, width=8, noise_dim=16)
     config = TrainConfig(
         iterations=6,
@@ -43,9 +43,9 @@ def run(tmp_path_factory) -> Path:
         checkpoint_every=6,
         ema_decay=0.5,
     )
-    data = "/home/someone/openmoji-faces"  # as the absolute path of a folder would be kept
+    data = "/home/someone/fluent-faces"  # as the absolute path of a folder would be kept
     RunInfo(model, config, data, faces.fingerprint).save(folder)
-    assert train(model, config, faces, bank_for("openmoji-faces", images=faces), folder)
+    assert train(model, config, faces, bank_for("fluent-faces", images=faces), folder)
     return folder
 
 
@@ -69,7 +69,7 @@ def test_half_the_size_and_the_same_images(run: Path, tmp_path: Path) -> None:
 
 def test_no_path_of_the_trainers_computer_is_passed_on(run: Path, tmp_path: Path) -> None:
     export_run(run, tmp_path / "small")
-    assert RunInfo.load(tmp_path / "small").data == "openmoji-faces"
+    assert RunInfo.load(tmp_path / "small").data == "fluent-faces"
     for path in (tmp_path / "small").rglob("*.*"):
         assert b"/home/someone" not in path.read_bytes(), path
 
@@ -133,7 +133,7 @@ def test_the_run_that_comes_with_the_lab_draws_its_last_grid() -> None:
     info = RunInfo.load(folder)
     preset = PRESETS["cpu-demo"]
     assert (info.model, info.train) == (preset.model, preset.train)
-    assert info.data_fingerprint == load_images("openmoji-faces", 64).fingerprint
+    assert info.data_fingerprint == load_images("fluent-faces", 64).fingerprint
     assert read_metrics(folder / "metrics.csv")[-1]["iteration"] == info.train.iterations
     state = TrainingState(
         info.model, info.train, MetadataBank.load(folder / "metadata.safetensors")

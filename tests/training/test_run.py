@@ -15,12 +15,23 @@ from slae_lib.training.config import TrainConfig
 from slae_lib.training.log import METRICS, MetricsFile, load_samples, read_metrics, save_samples
 from slae_lib.training.run import RunInfo, check_folder, locked, newest_checkpoint, prepare_folder
 
-INFO = RunInfo(ModelConfig(), TrainConfig(), "openmoji-faces", "abc", {"torch": "2"})
+INFO = RunInfo(ModelConfig(), TrainConfig(), "fluent-faces", "abc", {"torch": "2"})
 
 
 def row(iteration: int) -> dict[str, float | None]:
     values: dict[str, float | None] = dict.fromkeys(METRICS, 0.25)
-    return values | {"iteration": iteration, "images": 8 * iteration, "diversity": None}
+    known = {"iteration": iteration, "images": 8 * iteration}
+    return values | known | {"diversity": None, "broken": None}
+
+
+def test_a_log_from_before_a_column_was_measured_is_read(tmp_path: Path) -> None:
+    MetricsFile(tmp_path / "metrics.csv").write(row(3))
+    lines = (tmp_path / "metrics.csv").read_text(encoding="utf-8").splitlines()
+    old = [line.rpartition(",")[0] for line in lines]
+    (tmp_path / "metrics.csv").write_text("\n".join(old) + "\n", encoding="utf-8")
+    assert METRICS[-1] == "broken"
+    assert "broken" not in old[0]
+    assert read_metrics(tmp_path / "metrics.csv") == [row(3)]
 
 
 def test_run_info_comes_back(tmp_path: Path) -> None:

@@ -215,11 +215,13 @@ def _draw_losses(axis: Axes, rows: Sequence[Mapping[str, Any]], blind: float) ->
 def _draw_diversity(axis: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
     measured = [row for row in rows if row["diversity"] is not None]
     x = [row["iteration"] for row in measured]
-    axis.plot(x, [row["diversity"] for row in measured], "o-", color=GREEN, label="samples")
+    axis.plot(x, [row["diversity"] for row in measured], "o-", color=GREEN, label="diversity")
+    shares = [math.nan if row["broken"] is None else row["broken"] for row in measured]
+    axis.plot(x, shares, "s--", color=ORANGE, label="broken share")
     axis.axhline(1, color=GREY, linewidth=1, linestyle=":", label="the real images")
     axis.set(ylim=(0, 1.5), xlim=(0, 1.03 * max(1, rows[-1]["iteration"])))
     axis.legend(fontsize=8, frameon=False, loc="upper right", ncols=2)
-    _finish(axis, "Diversity")
+    _finish(axis, "Samples")
 
 
 def _finish(axis: Axes, title: str) -> None:

@@ -13,6 +13,7 @@ ROW = {
     "penalty": None,
     "generator": 0.1,
     "diversity": None,
+    "broken": None,
 }
 
 
@@ -116,7 +117,7 @@ def test_the_monitor_grows_with_what_there_is() -> None:
     rows = [ROW | {"iteration": index} for index in (1, 2)]
     bare = monitor_figure(rows, title="begun")
     assert len(bare.axes) == 2
-    rows[1]["diversity"] = 0.5
+    rows[1] |= {"diversity": 0.5, "broken": 0.25}
     full = monitor_figure(
         rows,
         title="later",
@@ -129,6 +130,7 @@ def test_the_monitor_grows_with_what_there_is() -> None:
     losses, diversity = full.axes[:2]
     assert list(losses.lines[0].get_ydata()) == [1.5, 1.5]
     assert list(diversity.lines[0].get_xdata()) == [2]
+    assert list(diversity.lines[1].get_ydata()) == [0.25]
     text = words(full)
     assert "Samples at 2" in text
     assert "Attention at 2" in text
