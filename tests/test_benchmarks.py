@@ -215,3 +215,25 @@ def test_a_file_in_pieces_is_whole_again_or_refused(
     (folder / "there-1.part").unlink()
     with pytest.raises(pieces.PiecesError, match="there-1.part is missing"):
         pieces.join(folder, known)
+
+
+def test_a_sweep_trains_measures_and_goes_on_where_it_was(folder: Path, tmp_path: Path) -> None:
+    settings, file = tmp_path / "settings.toml", tmp_path / "sweep.json"
+    short = "--iterations 2 --batch-size 2 --no-metadata --reconstruction l1"
+    settings.write_text(f'plain = "{short}"\nbad = "{short} --batch-size 1"\n', encoding="utf-8")
+    words = ("--data", folder, "--preset", "cpu-smoke", "--jobs", 1, "--work", tmp_path / "runs")
+    words = (*words, "--images", 8, "--json", file, settings)
+    done = run("sweep.py", *words, home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    plain, bad = json.loads(file.read_text("utf-8"))["trials"]
+    assert plain["command"] == (
+        f"slae train --preset cpu-smoke --data '{folder.name}' --seed 0 {short}"
+    )
+    assert plain["fid"] is None  # without weights
+    assert plain["cpu_seconds"] > 0
+    assert 0 <= plain["broken"] <= 1
+    assert 1 <= plain["different_nearest"] <= 3
+    assert "batch norm needs 2 or more" in bad["failed"][0]
+    again = run("sweep.py", *words, "--seeds", 0, 1, "--only", "plain", home=tmp_path)
+    assert "3 trials, 1 of them now" in again.stdout
+    assert [row["seed"] for row in json.loads(file.read_text("utf-8"))["trials"]] == [0, 0, 1]

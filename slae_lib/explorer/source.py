@@ -171,7 +171,7 @@ def memory_in_words(what: str) -> Iterator[None]:
 def _folder_of(path: Path) -> Path:
     if path.is_dir():
         return path
-    inside = path.parent.name == "checkpoints"
+    inside = path.parent.name in ("checkpoints", "generators")
     return path.parent.parent if inside else path.parent
 
 
@@ -180,9 +180,11 @@ def _files(path: Path, folder: Path) -> dict[str, Path]:
     finished = folder / FINISHED
     if finished.is_file():
         files["finished"] = finished
-    for checkpoint in reversed(list_checkpoints(folder / "checkpoints")):
-        number = checkpoint.stem.removeprefix("step-")
-        files[f"iteration {int(number) if number.isdigit() else number}"] = checkpoint
+    kept = {file.stem: file for file in (folder / "generators").glob("*.safetensors")}
+    for checkpoint in list_checkpoints(folder / "checkpoints"):
+        kept[checkpoint.stem.removeprefix("step-")] = checkpoint
+    for number, file in sorted(kept.items(), reverse=True):
+        files[f"iteration {int(number) if number.isdigit() else number}"] = file
     if path.is_dir():
         if not files:
             raise LabError(

@@ -176,6 +176,30 @@ def save_generator(
         )
 
 
+def keep_generator(
+    folder: Path, iteration: int, generator: Generator, facts: dict[str, str], limit: int
+) -> None:
+    """Add the averaged generator as it is now to those that a run keeps for looking back.
+
+    Args:
+        folder: of the kept ones.
+        iteration: finished iterations, the file's name.
+        generator: the averaged generator, which is left as it is.
+        facts: as for `save_generator`.
+        limit: bytes that all together may take; those whose neighbours are nearest go first.
+    """
+    with torch.random.fork_rng(devices=[]):  # the training draws on as if nothing had been
+        twin = make_generator(generator.config)  # folding a deep copy would spoil the original
+    twin.load_state_dict(generator.state_dict())
+    path = folder / f"{iteration:07d}.safetensors"
+    save_generator(path, twin, facts, torch.float16)
+    kept = [file for file in sorted(folder.glob("*.safetensors")) if file.stem.isdigit()]
+    while len(kept) > 2 and sum(file.stat().st_size for file in kept) > limit:
+        at = [int(file.stem) for file in kept]
+        gaps = [at[place + 1] - at[place - 1] for place in range(1, len(at) - 1)]
+        kept.pop(1 + gaps.index(min(gaps))).unlink(missing_ok=True)
+
+
 def _write_safetensors(write: Callable[[], None]) -> None:
     try:
         write()

@@ -1,7 +1,6 @@
 """The training loop: real images in, a run folder with a generator out."""
 
 import contextlib
-import json
 import signal
 import sys
 import threading
@@ -26,7 +25,7 @@ from slae_lib.training.batches import image_batches
 from slae_lib.training.checkpoint import load_checkpoint, save_generator
 from slae_lib.training.config import RunConfig, TrainConfig
 from slae_lib.training.families import family_of, model_from_dict
-from slae_lib.training.recorder import Progress, Recorder, distance_of_reals
+from slae_lib.training.recorder import Progress, Recorder, distance_of_reals, facts_of
 from slae_lib.training.run import locked, newest_checkpoint
 from slae_lib.training.state import Step, TrainingState
 
@@ -192,13 +191,7 @@ def _save_result(
     run: Path,
 ) -> None:
     refresh_spectral_norm(state.average)
-    facts = {
-        "iteration": str(state.iteration),
-        "data": images.name,
-        "train": json.dumps(config.to_dict()),
-    }
-    if images.attribution:
-        facts["attribution"] = images.attribution
+    facts = {"iteration": str(state.iteration), **facts_of(config, images)}
     save_generator(run / "generator.safetensors", state.averaged_generator, facts)
     if bank is not None:
         bank.save(run / "metadata.safetensors")

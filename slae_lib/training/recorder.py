@@ -1,5 +1,6 @@
 """What a running training leaves behind: metrics, sample grids, checkpoints."""
 
+import json
 import math
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from slae_lib.support.errors import LabError
 from slae_lib.support.images import to_float
 from slae_lib.training.checkpoint import (
     checkpoint_path,
+    keep_generator,
     keep_newest,
     list_checkpoints,
     save_checkpoint,
@@ -28,6 +30,7 @@ from slae_lib.training.state import StepLosses, TrainingState
 
 COMPARED_IMAGES = 100  # how many images, and at which resolution, samples are held against
 COMPARED_RESOLUTION = 128
+KEPT_BYTES = 2**28  # of the generators that a run keeps for looking back, one for each grid
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class Recorder:
         self.run = run
         self.state = state
         self.config = config
+        self.facts = facts_of(config, images)
         self.header = {
             "model": model_to_dict(model),
             "train": config.to_dict(),
@@ -120,6 +124,9 @@ class Recorder:
             if sampling:
                 samples = self.state.sample()
                 save_samples(self.run, iteration, samples)
+                generator = self.state.averaged_generator
+                facts = {**self.facts, "iteration": str(iteration)}
+                keep_generator(self.run / "generators", iteration, generator, facts, KEPT_BYTES)
                 drawn = _reduced(samples)
                 row["diversity"] = diversity(drawn, self.real)
                 row["broken"] = broken(drawn, self.real)
@@ -174,6 +181,12 @@ class Recorder:
         """Return the mean of a loss over the iterations that computed it."""
         values = [value for step in self.losses if (value := getattr(step, name)) is not None]
         return torch.stack(values).mean().item() if values else None
+
+
+def facts_of(config: RunConfig, images: ImageSet) -> dict[str, str]:
+    """Return what the header of a run's generators says of it, but for the iteration."""
+    facts = {"data": images.name, "train": json.dumps(config.to_dict())}
+    return facts | ({"attribution": images.attribution} if images.attribution else {})
 
 
 def distance_of_reals(images: ImageSet) -> float:

@@ -3,6 +3,7 @@
 run.json               configuration, data and versions
 metrics.csv            a line of losses every `log_every` iterations
 samples/0001000.png    grids of the averaged generator, always of the same noise
+generators/            the averaged generator at each grid, in half precision, to look back
 checkpoints/           the newest checkpoints
 metadata.safetensors   the metadata of the training images, for sampling
 generator.safetensors  the averaged generator, when training is finished

@@ -199,12 +199,13 @@ def sample_images(file: Path, count: int, seed: int = 0, mode: str = "bank") -> 
 
 
 def bank_beside(file: Path) -> MetadataBank:
-    """Return the metadata bank in the folder of the generator ``file``.
+    """Return the metadata bank in the folder of the generator ``file``, or of its run.
 
     Raises:
         LabError: if it is missing or damaged.
     """
-    path = file.parent / "metadata.safetensors"
+    folder = file.parent
+    path = (folder.parent if folder.name == "generators" else folder) / "metadata.safetensors"
     if not path.exists():
         raise LabError(
             f"{path} is missing; this generator takes metadata, so copy it from the run's folder."

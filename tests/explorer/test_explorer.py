@@ -171,7 +171,12 @@ VIEWS: list[dict[str, Any]] = [
     {},
     {"seed": 5, "second_seed": 9, "mix": 0.3, "checkpoint": "iteration 2"},
     {"picture": None},
-    {"picture": "1f60e.webp", "second_picture": "2639-fe0f.webp", "picture_mix": 0.4, "link": "16->64"},
+    {
+        "picture": "1f60e.webp",
+        "second_picture": "2639-fe0f.webp",
+        "picture_mix": 0.4,
+        "link": "16->64",
+    },
     {"attention": "ones"},
     {"attention": "mean", "colors": "viridis", "overlay": 0.2},
     {"attention": "shuffled", "link": "4->16"},

@@ -1,6 +1,8 @@
 """Checkpoints: atomic, harmless to load, clear about what is wrong with them."""
 
+import copy
 import errno
+import itertools
 import os
 import pickle
 import subprocess
@@ -17,6 +19,7 @@ from slae_lib.support.files import atomic_write
 from slae_lib.training.checkpoint import (
     checkpoint_path,
     generator_facts,
+    keep_generator,
     keep_newest,
     list_checkpoints,
     load_checkpoint,
@@ -37,6 +40,22 @@ def test_a_checkpoint_comes_back(tmp_path: Path) -> None:
     assert state["iteration"] == 3
     assert torch.equal(state["weights"], STATE["weights"])
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_kept_generators_are_thinned_out_evenly(tmp_path: Path) -> None:
+    generator = Generator(SMALL)
+    before = copy.deepcopy(generator.state_dict())
+    keep_generator(tmp_path, 10, generator, {}, limit=0)
+    (one,) = tmp_path.iterdir()
+    limit = int(5.5 * one.stat().st_size)
+    for iteration in range(20, 180, 10):
+        keep_generator(tmp_path, iteration, generator, {"iteration": str(iteration)}, limit)
+    kept = [int(path.stem) for path in sorted(tmp_path.iterdir())]
+    assert len(kept) == 5
+    assert (kept[0], kept[-1]) == (10, 170)
+    assert max(b - a for a, b in itertools.pairwise(kept)) <= 80
+    after = generator.state_dict()  # trained on as if nothing had been
+    assert all(torch.equal(before[name], after[name]) for name in before)
 
 
 def test_an_error_while_writing_keeps_the_old_file(tmp_path: Path) -> None:

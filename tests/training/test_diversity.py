@@ -34,7 +34,9 @@ def faces() -> torch.Tensor:
     return to_float(load_images("fluent-faces", 64).batch(range(93)))
 
 
-def test_stripes_of_two_faces_and_scrambles_are_broken_and_faces_are_not(faces: torch.Tensor) -> None:
+def test_stripes_of_two_faces_and_scrambles_are_broken_and_faces_are_not(
+    faces: torch.Tensor,
+) -> None:
     assert broken(faces, faces) == 0
     noisy = faces + 0.05 * torch.randn(faces.shape, generator=torch.Generator().manual_seed(0))
     assert broken(noisy, faces) == 0

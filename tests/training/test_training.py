@@ -21,6 +21,7 @@ from slae_lib.support.files import atomic_write
 from slae_lib.support.images import to_float, to_uint8
 from slae_lib.training.batches import image_batches
 from slae_lib.training.checkpoint import (
+    generator_facts,
     list_checkpoints,
     load_checkpoint,
     load_generator,
@@ -32,6 +33,7 @@ from slae_lib.training.log import load_samples, read_metrics
 from slae_lib.training.loop import train
 from slae_lib.training.recorder import Progress, Recorder
 from slae_lib.training.run import newest_checkpoint
+from slae_lib.training.sampling import GeneratedImages
 from slae_lib.training.state import TrainingState
 
 MODEL = ModelConfig(resolution=64, width=8, noise_dim=16)
@@ -102,6 +104,20 @@ def test_a_run_leaves_what_it_promises(finished: Path) -> None:
         "step-0000006",
     ]
     assert MetadataBank.load(finished / "metadata.safetensors").data_name == "fluent-faces"
+
+
+def test_a_run_keeps_its_generator_of_every_grid(finished: Path) -> None:
+    kept = sorted((finished / "generators").iterdir())
+    assert [path.name for path in kept] == ["0000003.safetensors", "0000006.safetensors"]
+    state = load_checkpoint(newest_checkpoint(finished))
+    for path in kept:
+        iteration = int(path.stem)
+        assert generator_facts(path)["iteration"] == str(iteration)
+        images = load_generator(path)(state["fixed_noise"], state["fixed_metadata"]).image
+        difference = to_uint8(images).int() - load_samples(finished, 4)[iteration].int()
+        assert difference.abs().max() <= 3  # half precision
+        sampled = GeneratedImages.from_file(path, 2)  # with the metadata of its run
+        assert sampled.batch([0, 1]).shape == (2, 3, 64, 64)
 
 
 def test_the_generator_file_draws_the_last_sample_grid(finished: Path) -> None:
