@@ -23,10 +23,11 @@ def test_a_collapsed_generator_has_no_diversity() -> None:
 def test_edges_are_the_steps_between_pixels_in_each_cell() -> None:
     stripes = torch.zeros(1, 1, 64, 64)
     stripes[..., ::2] = 1  # one wide: they vanish in the halved image
-    right, down, *halved = edges(stripes.expand(1, 3, 64, 64)).unflatten(1, (6, 3, 8, 8))[0]
+    steps = edges(stripes.expand(1, 3, 64, 64)).exp() - 0.01
+    right, down, *halved = steps.unflatten(1, (6, 3, 8, 8))[0]
     torch.testing.assert_close(right, torch.ones(3, 8, 8))
-    assert not down.any()
-    assert not torch.stack(halved).any()
+    assert down.abs().max() < 1e-6
+    assert torch.stack(halved).abs().max() < 1e-6
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +43,12 @@ def test_stripes_of_two_faces_and_scrambles_are_broken_and_faces_are_not(
     assert broken(noisy, faces) == 0
     moved = torch.roll(faces, (1, 1), (2, 3))
     assert broken(moved, faces) < 0.05
-    rows = torch.randperm(93, generator=torch.Generator().manual_seed(1))
-    checked = torch.where((torch.arange(64) // 4 % 2).bool(), faces, faces[rows].flip(2))
-    assert broken(checked, faces) > 0.8
-    bloom = torch.nn.functional.avg_pool2d(faces, 15, 1, 7)  # as if drawn with a sponge
-    assert broken(bloom[:, :, :, torch.randperm(64)], faces) == 1
+    smeared = faces.clone()
+    smeared[:, :, 32:] = faces[:, :, 32:33]  # as if a brush had gone down from the middle
+    assert broken(smeared, faces) == 1
+    columns = torch.randperm(64, generator=torch.Generator().manual_seed(1))
+    assert broken(faces[..., columns], faces) == 1
+    assert broken(torch.zeros_like(faces), faces) == 1
 
 
 def test_one_in_ten_new_faces_counts_as_broken(faces: torch.Tensor) -> None:
