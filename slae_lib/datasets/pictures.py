@@ -20,6 +20,13 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from slae_lib.datasets.depth import (
+    BadPicture,
+    check_brightness,
+    is_deep_grey,
+    to_eight_bits,
+    white_level,
+)
 from slae_lib.support.errors import LabError
 
 SUFFIXES = frozenset(
@@ -42,10 +49,6 @@ _AHEAD = 256
 
 class SkippedPicture(UserWarning):
     """A file or folder was left out of a set; the message names it and says why."""
-
-
-class BadPicture(Exception):
-    """A file cannot be used as a picture; the message is the reason, as half a sentence."""
 
 
 class Unreadable(BadPicture):
@@ -185,8 +188,11 @@ def decode(file: BinaryIO, resolution: int) -> Tensor:
     try:
         image: Image.Image = Image.open(file, formats=_FORMATS)
         _check_size(*image.size)
+        white = white_level(image)
         image.load()
-        image = _over_white(_upright(image))
+        image = _over_white(_upright(image), white)
+        if white is not None:
+            check_brightness(image)
     except BadPicture:
         raise
     except Image.DecompressionBombError as error:
@@ -257,33 +263,14 @@ def _upright(image: Image.Image) -> Image.Image:
         return image  # damaged EXIF data tells no orientation; the pixels are fine
 
 
-def _over_white(image: Image.Image) -> Image.Image:
+def _over_white(image: Image.Image, white: int | None) -> Image.Image:
     """Convert any mode to RGB; where the picture is transparent, white shows."""
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        return from_sixteen_bits(image).convert("RGB")
-    if image.mode == "F":
-        raise BadPicture("its pixels are floating-point numbers; save it with 8 or 16 bits")
+    if white is not None and is_deep_grey(image):
+        return to_eight_bits(image, white).convert("RGB")
     if image.has_transparency_data:
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
     return image.convert("RGB")
-
-
-def from_sixteen_bits(image: Image.Image) -> Image.Image:
-    """Scale a picture of mode I or I;16 to 8-bit grey (mode L); what is transparent gets white.
-
-    Raises:
-        BadPicture: if a pixel is below 0 or above 65535.
-    """
-    # Pillow's own conversion to 8 bits would clip at 255 instead of scaling.
-    values = np.asarray(image).astype(np.int64)
-    if values.min() < 0 or values.max() > 65535:
-        raise BadPicture("its pixels have more than 16 bits; save it with 8 or 16 bits")
-    grey = (values + 128) // 257  # 65535 = 257 * 255, rounded to the nearest
-    transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        grey[values == transparent] = 255
-    return Image.fromarray(grey.astype(np.uint8))
 
 
 def _middle_square(image: Image.Image) -> Image.Image:

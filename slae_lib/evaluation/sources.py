@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from slae_lib.datasets import load_images
-from slae_lib.datasets.pictures import from_sixteen_bits
+from slae_lib.datasets.depth import is_deep_grey, to_eight_bits, white_level
 from slae_lib.support.errors import LabError
 
 
@@ -84,8 +84,9 @@ class FolderImages:
         path = self.folder / self.names[index]
         try:
             with Image.open(path) as picture:
-                deep = picture.mode.startswith("I")  # 16 bits, which Pillow clips to white
-                shallow = from_sixteen_bits(picture) if deep else picture
+                white = white_level(picture)
+                deep = white is not None and is_deep_grey(picture)  # Pillow clips it to white
+                shallow = to_eight_bits(picture, white) if deep else picture
                 pixels = torch.from_numpy(np.array(shallow.convert("RGB")))  # (H, W, 3)
         except Exception as error:  # Pillow has many names for a damaged file
             raise LabError(

@@ -204,6 +204,7 @@ def test_printing_colours_become_screen_colours(kind):
 )
 def test_sixteen_bit_grey_is_scaled_and_not_clipped(kind, deep, shallow):
     values = np.full((64, 64), deep, dtype=np.uint16)
+    values[32:] = 65535
     assert colour(decoded(Image.fromarray(values), kind), 5, 5) == (shallow,) * 3
 
 
@@ -228,13 +229,34 @@ def test_sixteen_bit_colour_and_alpha():
     assert colour(grey, 5, 5) in ((127,) * 3, (128,) * 3)
 
 
-def test_numbers_beyond_sixteen_bits_are_refused_with_the_mend():
-    deep = Image.fromarray(np.full((64, 64), 70_000, dtype=np.int32))
-    with pytest.raises(BadPicture, match="more than 16 bits; save it with 8 or 16"):
-        decoded(deep, "TIFF")
+@pytest.mark.parametrize("highest", [255, 70_000, 2**31 - 1])
+def test_numbers_beyond_sixteen_bits_are_refused_with_the_mend(highest):
+    values = np.linspace(0, highest, 64 * 64, dtype=np.int32).reshape(64, 64)
+    with pytest.raises(BadPicture, match="more than 16 bits .* save it with 8 or 16"):
+        decoded(Image.fromarray(values), "TIFF")
     fraction = Image.fromarray(np.full((64, 64), 0.5, dtype=np.float32))
     with pytest.raises(BadPicture, match="floating-point numbers; save it with 8 or 16"):
         decoded(fraction, "TIFF")
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.uint16])
+def test_a_tiff_may_say_which_number_is_white(kind):
+    values = np.linspace(0, 4095, 64 * 64).astype(kind).reshape(64, 64)
+    picture = decoded(Image.fromarray(values), "TIFF", tiffinfo={281: 4095})
+    assert [int(picture[0].min()), int(picture[0].max())] == [0, 255]
+    with pytest.raises(BadPicture, match="not all between 0 and 4094"):
+        decoded(Image.fromarray(values), "TIFF", tiffinfo={281: 4094})
+
+
+def test_deep_pictures_that_would_be_nearly_black_are_refused():
+    twelve_bits = np.linspace(0, 3900, 64 * 64).astype(np.uint16).reshape(64, 64)
+    for kind in ("PNG", "TIFF"):
+        with pytest.raises(BadPicture, match=r"nearly black; stretch it"):
+            decoded(Image.fromarray(twelve_bits), kind)
+    with pytest.raises(BadPicture, match="nearly black"):
+        decode(deep_png(struct.pack(">HHH", 4000, 200, 0) * 64, 2), 64)
+    dark = Image.new("RGB", (64, 64), (9, 9, 9))  # of eight bits it is what it is
+    assert colour(decoded(dark), 5, 5) == (9, 9, 9)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP", "PNG"])
