@@ -19,6 +19,12 @@ from slae_lib.plotting.base import (
     tidy,
 )
 
+# Measured now and then, and drawn into one graph.
+_MARKS: dict[str, Look] = {
+    "diversity": {"linestyle": "-", "marker": "o", "markersize": 4},
+    "broken": {"linestyle": "--", "marker": "s", "markersize": 4, "markerfacecolor": "white"},
+}
+
 
 def iteration_diagram() -> Figure:
     """Draw one iteration: what is computed, and how far each gradient goes back.
@@ -87,30 +93,30 @@ def histories_figure(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
         "hinge of the discriminator": ("discriminator",),
         "reconstruction": ("reconstruction",),
         "mean logits: real above, generated below": ("real_logits", "fake_logits"),
-        "diversity of the average": ("diversity",),
+        "the average: diversity (dots), broken share (squares)": ("diversity", "broken"),
     }
     looks = ((ORANGE, "-", 2.4, 9), (BLUE, "-", 1.3, 8), (PURPLE, "--", 1.3, 7))
     for axis, (title, columns) in zip(axes.flat, panels.items(), strict=True):
         for (name, rows), (color, style, width, order) in zip(runs.items(), looks, strict=False):
             look: Look = {"color": color, "linewidth": width, "zorder": order}
-            if "diversity" in columns:  # measured now and then
-                look |= {"marker": "o", "markersize": 4}
             for column in columns:
                 label = name if column == columns[0] else None
+                look |= _MARKS.get(column, {"linestyle": style})
                 points = [(row["iteration"], row[column]) for row in rows]
-                x, y = zip(*(point for point in points if point[1] is not None), strict=True)
-                axis.plot(x, y, style, label=label, **look)
+                measured = [point for point in points if point[1] is not None]
+                if measured:  # an older log has no broken share
+                    axis.plot(*zip(*measured, strict=True), label=label, **look)
         axis.set_title(title, fontsize=10.5)
         tidy(axis, grid=None)
     for axis, level, meaning in (
         (axes[0][0], 2, "blind"),
         (axes[1][0], 0, ""),
-        (axes[1][1], 1, "the real images"),
+        (axes[1][1], 1, "diversity of the real images"),
     ):
         axis.axhline(level, color=GREY, linewidth=1, linestyle=":")
-        offset: Look = {"xytext": (0, 3), "textcoords": "offset points"}
+        offset: Look = {"xytext": (0, 3), "textcoords": "offset points", "ha": "right"}
         place = axis.get_yaxis_transform()
-        axis.annotate(meaning, (0.02, level), xycoords=place, fontsize=9, color=GREY, **offset)
+        axis.annotate(meaning, (0.98, level), xycoords=place, fontsize=9, color=GREY, **offset)
     axes[0][0].set_ylim(0, 2.3)
     axes[0][1].set_ylim(0, None)
     axes[1][1].set_ylim(0, 1.3)
