@@ -59,10 +59,11 @@ def exercise_2(noise_injection: type[nn.Module]) -> None:
     """Check the noise injection by what it adds to maps."""
     inject = called(noise_injection).train()
     maps = torch.randn(4, 3, 64, 64)
-    require(torch.equal(called(inject, maps), maps), "unscaled")
+    shape = tuple(called(inject, maps).shape)
+    require(shape == maps.shape, "shape", found=shape)
+    require(torch.equal(inject(maps), maps), "unscaled")
     inject.weight.fill_(0.5)
     added = (called(inject, maps) - maps) / 0.5
-    require(added.shape == maps.shape, "shape", found=tuple(added.shape))
     require(bool(added.abs().max() > 0), "nothing_added")
     torch.manual_seed(1)
     once = inject(maps) - maps
@@ -116,7 +117,7 @@ def exercise_5(make_block: Callable[..., Any]) -> None:
         require(found == wanted, "channels", size=size, found=found, wanted=wanted)
 
 
-class _Network(nn.Module):
+class Network(nn.Module):
     """The parts of a generator under the names that the notebook gives them."""
 
     def __init__(self, config: ModelConfig) -> None:
@@ -143,7 +144,7 @@ class _Network(nn.Module):
 @torch.no_grad()
 def exercise_6(grow_maps: Callable[..., Any]) -> None:
     """Check the maps one by one, each from the student's own maps before it."""
-    network = _Network(SMALL).eval()
+    network = Network(SMALL).eval()
     low_of = {high: low for low, high in SMALL.generator_links}
     first = torch.randn(2, 128, 4, 4)
     try:
@@ -176,7 +177,7 @@ def exercise_6(grow_maps: Callable[..., Any]) -> None:
 @torch.no_grad()
 def exercise_7(draw_images: Callable[..., Any]) -> None:
     """Check the two heads on maps with large values, where a tanh shows."""
-    network = _Network(SMALL)
+    network = Network(SMALL).eval()
     wide = {32: 16, 64: 16}  # places a side to channels
     maps: Maps = {size: 50 * torch.randn(2, n, size, size) for size, n in wide.items()}
     image, small = called(draw_images, network, maps)
@@ -199,7 +200,7 @@ def exercise_8(reach: Callable[..., Any], reaches: dict[str, Any]) -> dict[str, 
     require(abs(share - 4 / 16) > 1e-9, "row")
     require(abs(share - 1 / 48) > 1e-9, "colours")
     require(abs(share - 1 / 16) < 1e-9, "share", found=share)
-    whole = _Network(SMALL).double().eval()
+    whole = Network(SMALL).double().eval()
     cut = copy.deepcopy(whole)
     cut.links.clear()
     truth = {
@@ -226,7 +227,7 @@ def _tiles(first: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def _reach(network: _Network, row: int, column: int) -> float:
+def _reach(network: Network, row: int, column: int) -> float:
     first = torch.randn(1, 128, 4, 4).double()
     changed = first.clone()
     changed[:, :, row, column] += 1
