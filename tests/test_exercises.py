@@ -77,7 +77,7 @@ def changes(old: str, new: str) -> Callable[[Subject], None]:
 
 
 def long_cell(subject: Subject) -> None:
-    subject.notebook.cells[1].source += "\n" * 20
+    subject.notebook.cells[1].source += "\n#" * 20
 
 
 def long_cells(subject: Subject) -> None:
@@ -117,7 +117,7 @@ def no_pictures(subject: Subject) -> None:
 
 
 BREAKERS: list[tuple[str, str, Callable[[Subject], None]]] = [
-    ("has_short_cells", "it has 29 lines", long_cell),
+    ("has_short_cells", "lines, and 20 may be", long_cell),
     ("has_short_cells", "lines in the median", long_cells),
     ("asserts_nothing_in_sight", "it asserts", changes("check(", "assert True\ncheck(")),
     ("checks_in_one_line", "write the check in one line", changes("check(", "print()\ncheck(")),

@@ -197,7 +197,7 @@ def stretch_figure(tables: Mapping[str, Tensor]) -> Figure:
         axis.annotate(
             "", longest, (0, 0), arrowprops={"arrowstyle": "-|>", "color": ORANGE, "lw": 2}
         )
-        axis.set_title(f"{title}: at most {np.linalg.norm(longest):.2f} times as long", fontsize=9)
+        axis.set_title(f"{title}:\nat most {np.linalg.norm(longest):.2f} times as long", fontsize=9)
         axis.set_aspect("equal")
         tidy(axis)
     shared_legend(figure, axes[0], "lower", ncols=2, fontsize=9)
