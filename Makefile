@@ -41,7 +41,7 @@ unexport FORCE_COLOR
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lab notebooks student lint install clean
+.PHONY: help demo test long lab notebooks student lint install clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -54,17 +54,20 @@ test: lint ## check the code and run all tests, the notebooks included
 	"$(BIN)/python" -m pytest --color=no --nbval --nbval-current-env \
 	  --nbval-sanitize-with=tests/notebook_sanitise.cfg --nbval-cell-timeout=600 notebooks
 
+long: install ## the tests that take minutes: lessons with each single exercise unsolved
+	"$(BIN)/python" -m pytest --color=no -m long tests
+
 lab: install ## open JupyterLab on the notebooks
 	"$(BIN)/python" -m jupyterlab --notebook-dir=notebooks
 
 notebooks: install ## run the notebooks anew and store what comes out (NB=NAME: only that one)
 	"$(BIN)/python" notebooks/execute.py $(NB)
 
-student: install ## the students' edition of all notebooks, without solutions: build/student
+student: install ## the students' edition in build/student (SOLUTIONS=no: none on demand, either)
 	rm -rf build/student && mkdir -p build/student/source/slae-lab
 	cp notebooks/*.ipynb build/student/source/slae-lab
 	cp notebooks/nbgrader_config.py build/student
-	cd build/student && PATH="$(abspath $(BIN)):$$PATH" "$(abspath $(BIN))/python" -m nbgrader generate_assignment slae-lab
+	cd build/student && SOLUTIONS="$(SOLUTIONS)" PATH="$(abspath $(BIN)):$$PATH" "$(abspath $(BIN))/python" -m nbgrader generate_assignment slae-lab
 	@echo "The students' edition is in build/student/release/slae-lab."
 
 lint: install ## check style, format and types

@@ -101,6 +101,8 @@ def run(notebook: NotebookNode, folder: Path, name: str) -> None:
         raise NotStored(f"{name}: a cell failed, so nothing was stored.\n{error}") from None
     for index, cell in enumerate(notebook.cells, start=1):
         for output in cell.get("outputs", []):
+            if output.output_type == "error":  # of a check, which lets the others run
+                raise NotStored(f"{name}, cell {index}: a check failed: {output.evalue}")
             if output.output_type == "stream" and output.name == "stderr":
                 raise NotStored(
                     f"{name}, cell {index}: it writes to stderr, so nothing was stored; "

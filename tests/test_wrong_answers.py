@@ -1,9 +1,12 @@
 """The checks of the exercises refuse what students get wrong, say why, and change nothing.
 
 That the right answers pass is seen by nbval, and that untouched dots do not, in test_notebooks.
+Where the checks stand in the package they are asked directly, and no notebook is run.
 """
 
+import ast
 import copy
+import functools
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -12,11 +15,22 @@ import nbformat
 import pytest
 import torch
 from nbformat import NotebookNode
-from notebook_lint import HIDDEN, NOTEBOOKS, SOLUTION, grader, is_check, is_solution
+from notebook_lint import (
+    CONVERTED,
+    HIDDEN,
+    NOTEBOOKS,
+    SOLUTION,
+    grader,
+    is_check,
+    is_solution,
+)
 
+from slae_lib.course.checks import exercise, judge
+from slae_lib.course.checks.base import Refused
+from slae_lib.course.texts import texts
 from slae_lib.support.device import pick_device
 
-WRONG: dict[str, dict[str, dict[str, list[str]]]] = tomllib.loads(
+WRONG: dict[str, dict[str, Any]] = tomllib.loads(
     Path(__file__).with_name("wrong_answers.toml").read_text(encoding="utf-8")
 )
 LEAST = 40  # characters of a message that says what to do
@@ -80,7 +94,7 @@ def can_run(cell: NotebookNode) -> bool:
     return "slow" not in cell.metadata.get("tags", []) and not cell.source.startswith("%%")
 
 
-@pytest.mark.parametrize("lesson", sorted(WRONG))
+@pytest.mark.parametrize("lesson", sorted(set(WRONG) - CONVERTED))
 @pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler")  # one of the wrong answers
 def test_checks_refuse_wrong_answers_and_leave_the_random_numbers(
     lesson: str, monkeypatch: pytest.MonkeyPatch
@@ -128,6 +142,82 @@ def test_checks_refuse_wrong_answers_and_leave_the_random_numbers(
 def test_every_exercise_has_wrong_answers() -> None:
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         lesson = path.stem[:2]
-        exercises = [grader(cell)["grade_id"] for cell in notebook(lesson) if is_solution(cell)]
-        few = [name for name in exercises if len(WRONG.get(lesson, {}).get(name, {})) < 2]
-        assert not few, f"{path.stem}: think of two wrong answers or more to {', '.join(few)}."
+        if lesson not in CONVERTED:
+            names = [grader(cell)["grade_id"] for cell in notebook(lesson) if is_solution(cell)]
+            few = [name for name in names if len(WRONG.get(lesson, {}).get(name, {})) < 2]
+            assert not few, f"{path.stem}: think of two wrong answers or more to {', '.join(few)}."
+
+
+# --- lessons whose checks stand in the package --------------------------------------------------
+
+
+def exercises(lesson: str) -> list[str]:
+    return [key for key in texts(f"lesson_{lesson}") if key.partition(".")[2]]
+
+
+@functools.cache
+def given(lesson: str) -> dict[str, Names]:
+    """What stands in the notebook above each exercise: imports, definitions, earlier answers.
+
+    No other cell is run; what an exercise needs besides is the `given` of wrong_answers.toml.
+    """
+    names: Names = {"__name__": "__main__"}
+    before: dict[str, Names] = {}
+    keys = iter(exercises(lesson))
+    for cell in notebook(lesson):
+        if is_solution(cell):
+            key = next(keys)
+            exec(WRONG[lesson].get("given", {}).get(key, ""), names)
+            before[key] = dict(names)
+            run([exercise(key).solution], names)
+        elif not is_check(cell):
+            kinds = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef
+            found = [node for node in ast.parse(cell.source).body if isinstance(node, kinds)]
+            run([ast.unparse(ast.Module(found, []))], names)
+    return before
+
+
+def verdict(key: str, code: str, names: Names) -> Refused | None:
+    """Run an answer, in the place of its cell, and its check."""
+    names = dict(names)
+    run([code], names)
+    found = judge(key, *(names[name] for name in exercise(key).names))
+    return found if isinstance(found, Refused) else None
+
+
+CHECKED = [key for lesson in sorted(CONVERTED) for key in exercises(lesson)]
+
+
+@pytest.mark.parametrize("key", CHECKED)
+def test_a_check_names_the_cause_of_each_wrong_answer(key: str) -> None:
+    number, _, place = key.partition(".")
+    lesson, asked, faults = f"{int(number):02}", exercise(key), []
+    names = given(lesson)[key]
+    assert verdict(key, asked.solution, names) is None
+    for cause, answers in WRONG[lesson][place].items():
+        for name, change in answers.items():
+            if len(change) == 2 and change[0] not in asked.solution:
+                faults.append(f"{name!r}: the solution no longer holds {change[0]!r}")
+                continue
+            code = asked.solution.replace(*change) if len(change) == 2 else change[0]
+            state = torch.get_rng_state()
+            refused = verdict(key, code, names)
+            if not torch.equal(torch.get_rng_state(), state):
+                faults.append(f"{name!r}: its check changes the random numbers")
+            if refused is None:
+                faults.append(f"{name!r} passes")
+            elif refused.cause != cause:
+                said = asked.sentence(refused)
+                faults.append(f"{name!r}: refused for {refused.cause} and not {cause}: {said}")
+            elif len(said := asked.sentence(refused)) < LEAST:
+                faults.append(f"{name!r} is refused without a reason: {said!r}")
+    assert not faults, f"\n{key}: " + f"\n{key}: ".join(faults)
+
+
+@pytest.mark.parametrize("key", CHECKED)
+def test_every_sentence_of_a_check_has_a_wrong_answer(key: str) -> None:
+    number, _, place = key.partition(".")
+    wrong = WRONG[f"{int(number):02}"][place]
+    unseen = set(exercise(key).says) - set(wrong)
+    assert not unseen, f"{key}: think of a wrong answer that is refused for {sorted(unseen)}."
+    assert sum(map(len, wrong.values())) >= 2

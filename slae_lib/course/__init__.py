@@ -1,16 +1,21 @@
-"""What every notebook of the course starts with, and how it shows a figure."""
+"""What every notebook of the course starts with: set up, show a figure, check an exercise."""
 
 import html
+import re
 from base64 import b64encode
 from importlib import metadata
 
 import torch
 from matplotlib.figure import Figure
 
+from slae_lib.course.checks import check, hint, open_exercises, predict, solution
 from slae_lib.course.figures.reading_order import reading_order_figure
 from slae_lib.course.lessons import LESSONS, Lesson, lesson
+from slae_lib.course.texts import picture_text
 from slae_lib.plotting.base import compact_png
 from slae_lib.support.device import in_words, pick_device
+
+__all__ = ["check", "hint", "lesson", "predict", "set_up", "show", "solution"]
 
 
 def repository() -> str:
@@ -42,20 +47,21 @@ def set_up_cell(name: str, version: str, address: str) -> str:
     """
     return f"""\
 try:
-    from slae_lib.course import set_up, show
+    from slae_lib.course import check, hint, predict, set_up, show, solution
 except ModuleNotFoundError:  # on Colab: install the lab in the version of this notebook
     %pip install -q "slae-lib @ git+{address}@v{version}"
-    from slae_lib.course import set_up, show
+    from slae_lib.course import check, hint, predict, set_up, show, solution
 
 device = set_up("{name}", version="{version}")"""
 
 
-def set_up(name: str, *, version: str) -> torch.device:
+def set_up(name: str, *, version: str, solutions: bool = True) -> torch.device:
     """Start a notebook: choose the device, seed PyTorch, say so, and show where we are.
 
     Args:
         name: of the notebook, such as ``"02_spatial_attention"``.
         version: of the lab that the notebook was written for.
+        solutions: whether `solution` and the last `hint` may be asked for.
 
     Returns:
         The accelerator if there is one, and the CPU otherwise.
@@ -64,6 +70,7 @@ def set_up(name: str, *, version: str) -> torch.device:
     installed = metadata.version("slae-lib")
     device = pick_device()
     torch.manual_seed(0)
+    open_exercises(here.number, solutions=solutions)
     print(f"SLAE Lab {installed}, PyTorch {torch.__version__}")
     print(f"Device: {in_words(device)}")
     if installed != version:
@@ -99,10 +106,12 @@ def show(figure: Figure, alt: str) -> None:
     Args:
         figure: any matplotlib figure.
         alt: one to three sentences that tell what the picture shows: what is where, and what
-            to notice.
+            to notice. Or where they stand in the lesson's texts, such as ``"4.diagram"``.
     """
     from IPython.display import display
 
+    if re.fullmatch(r"\d+\.[\w-]+", alt):
+        alt = picture_text(alt)
     png, width = compact_png(figure)
     display(  # type: ignore[no-untyped-call]
         {"image/png": b64encode(png).decode("ascii"), "text/plain": alt},

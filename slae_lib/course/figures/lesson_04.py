@@ -25,6 +25,8 @@ from slae_lib.plotting.base import (
     draw_picture,
     label_row,
     new_figure,
+    shared_legend,
+    tidy,
     to_array,
 )
 
@@ -174,4 +176,29 @@ def influence_figure(
     words = "influence (strongest: 1)"
     color_bar(figure, drawn, axes.flat, ticks, words, shrink=0.85, pad=0.02)
     credit(figure, attribution)
+    return figure
+
+
+def stretch_figure(tables: Mapping[str, Tensor]) -> Figure:
+    """Draw what tables of 2x2 weights make of all patches of length 1, and the longest of these.
+
+    Args:
+        tables: title to a table (2, 2).
+    """
+    figure = new_figure(3.1 * len(tables), 3.1)
+    axes = figure.subplots(1, len(tables), squeeze=False, sharex=True, sharey=True)[0]
+    angles = np.linspace(0, 2 * math.pi, 181)
+    circle = np.stack([np.cos(angles), np.sin(angles)])  # (2, 181)
+    for axis, (title, table) in zip(axes, tables.items(), strict=True):
+        made = to_array(table) @ circle
+        longest = made[:, np.linalg.norm(made, axis=0).argmax()]
+        axis.plot(*circle, "--", color=GREY, linewidth=1.5, label="patches of length 1")
+        axis.plot(*made, color=BLUE, linewidth=2.4, label="what becomes of them")
+        axis.annotate(
+            "", longest, (0, 0), arrowprops={"arrowstyle": "-|>", "color": ORANGE, "lw": 2}
+        )
+        axis.set_title(f"{title}:\nat most {np.linalg.norm(longest):.2f} times as long", fontsize=9)
+        axis.set_aspect("equal")
+        tidy(axis)
+    shared_legend(figure, axes[0], "lower", ncols=2, fontsize=9)
     return figure

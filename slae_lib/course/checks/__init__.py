@@ -1,0 +1,266 @@
+"""Exercises: checks that name the cause, hints in three steps, and the lab's own answers.
+
+An exercise is a number such as "4.1" and stands in two files. `texts/lesson_04.toml` has its
+words: the names that it answers under, what is said for each cause of a wrong answer, three hints
+and the lab's own solution. `checks/lesson_04.py` has its logic: `exercise_1(answer, ...)`, which
+raises `Refused(cause, ...)` and may return values for the sentence that says "Right".
+
+A student is never stopped: a check that fails puts the lab's own under the exercise's names, says
+so, and then raises. What was lent in that way is refused by the check itself.
+"""
+
+import functools
+import html
+import importlib
+import linecache
+import os
+import re
+import traceback
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from slae_lib.course.checks.base import Refused
+from slae_lib.course.texts import texts
+
+__all__ = ["NotYet", "check", "hint", "judge", "open_exercises", "predict", "solution"]
+
+_lent: dict[str, object] = {}  # name to the lab's own that stands there
+_asked: Counter[str] = Counter()  # exercise to the hints that were given
+_guesses: dict[str, object] = {}
+_closed = False  # whether solutions are left out
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """The words of one exercise.
+
+    Attributes:
+        key: its number, such as ``"4.1"``.
+        names: what it answers under, and what its check is given, in this order.
+        right: what is said of a right answer.
+        says: cause to sentence.
+        hints: a nudge, the formula, the code.
+        solution: the lab's own, as in the notebook.
+    """
+
+    key: str
+    names: list[str]
+    right: str
+    says: dict[str, str]
+    hints: list[str]
+    solution: str
+
+    def sentence(self, refused: Refused) -> str:
+        """Return why an answer was refused, with the student's own values."""
+        said = {**_general()["says"], **self.says}[refused.cause]
+        return said.format(**{"key": self.key, **refused.values})
+
+
+class NotYet(AssertionError):
+    """An exercise's answer is missing or wrong; the text says why, and what stands in its place."""
+
+    def __init__(self, key: str, text: str) -> None:
+        super().__init__(text)
+        self.key = key
+
+    def _render_traceback_(self) -> list[str]:  # IPython shows this in place of a traceback
+        return [_general()["short"].format(key=self.key)]
+
+
+class Open:
+    """Stands under the names of an exercise until its cell has run."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def __call__(self, *_: object, **__: object) -> None:
+        """Say which exercise is missing.
+
+        Raises:
+            NotYet: always.
+        """
+        raise NotYet(self.key, _general()["says"]["run_check"].format(key=self.key))
+
+
+def check(key: str, *answers: object) -> None:
+    """Check the answer to an exercise, and say what is wrong with it, or that it is right.
+
+    Args:
+        key: of the exercise, such as ``"4.1"``.
+        answers: what stands under its names.
+
+    Raises:
+        NotYet: if it is not right. The lab's own stands under the names of the exercise then.
+    """
+    asked = exercise(key)
+    verdict = judge(key, *answers)
+    if not isinstance(verdict, Refused):
+        print(asked.right.format(**verdict))
+        if key in _guesses:
+            print(_general()["predicted"].format(guess=_guesses[key]))
+        return
+    why = asked.sentence(verdict)
+    then = [_lend(asked), _general()["stuck"].format(key=key)]
+    _show_box(_general()["not_yet"].format(key=key), why, then)
+    raise NotYet(key, "\n".join([why, *then]))
+
+
+def judge(key: str, *answers: object) -> dict[str, Any] | Refused:
+    """Return why an answer is refused, or the values to tell of a right one.
+
+    The random numbers are left as they were.
+    """
+    number, _, place = key.partition(".")
+    lesson = importlib.import_module(f"{__name__}.lesson_{int(number):02}")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        try:
+            if any(answer is own for answer in answers for own in _lent.values()):
+                raise Refused("lent")
+            if any(answer is ... or isinstance(answer, Open) for answer in answers):
+                raise Refused("open")
+            return getattr(lesson, f"exercise_{place}")(*answers) or {}
+        except Refused as refused:
+            return refused
+        except Exception as error:
+            return _stopped(error)
+
+
+def hint(key: str) -> None:
+    """Show the next hint to an exercise: a nudge, the formula, the code.
+
+    Args:
+        key: of the exercise, such as ``"4.1"``.
+    """
+    hints = exercise(key).hints
+    number = min(_asked[key], len(hints))
+    _asked[key] += 1
+    if _closed and number >= len(hints) - 1:
+        _show_markdown(_general()["closed"].format(key=key))
+    elif number == len(hints):
+        _show_markdown(_general()["no_more_hints"].format(key=key))
+    else:
+        head = _general()["hint"].format(key=key, number=number + 1, count=len(hints))
+        _show_markdown(f"{head}\n\n{hints[number].strip()}")
+
+
+def solution(key: str) -> None:
+    """Show the lab's own answer to an exercise.
+
+    Args:
+        key: of the exercise, such as ``"4.1"``.
+    """
+    if _closed:
+        _show_markdown(_general()["closed"].format(key=key))
+        return
+    code = exercise(key).solution.strip()
+    _show_markdown(f"{_general()['solution'].format(key=key)}\n\n```python\n{code}\n```")
+
+
+def predict(key: str, guess: object) -> None:
+    """Note what a student expects; the first prediction counts, whatever is typed later.
+
+    Args:
+        key: of the exercise or question that answers it.
+        guess: anything, or the three dots.
+    """
+    if guess is ...:
+        print(_general()["guess_open"])
+    elif _guesses.setdefault(key, guess) == guess:
+        print(_general()["guess_noted"].format(guess=guess))
+    else:
+        print(_general()["guess_stands"].format(guess=_guesses[key]))
+
+
+def open_exercises(lesson: int, *, solutions: bool = True) -> None:
+    """Put a sign under the names of a lesson's exercises, for cells that come before an answer.
+
+    Args:
+        lesson: its number.
+        solutions: whether a student may ask for the code of the lab's own.
+    """
+    global _closed
+    _closed = not solutions
+    shell = _shell()
+    for key in texts(f"lesson_{lesson:02}"):
+        if key.partition(".")[2] and shell is not None:
+            for name in exercise(key).names:
+                shell.user_ns.setdefault(name, Open(key))
+
+
+@functools.cache
+def exercise(key: str) -> Exercise:
+    """Return the words of an exercise.
+
+    Raises:
+        ValueError: if the course has no such exercise.
+    """
+    number = key.partition(".")[0]
+    words = texts(f"lesson_{int(number):02}").get(key) if number.isdecimal() else None
+    if words is None:
+        raise ValueError(f'there is no exercise {key!r}; its number stands above it, as in "4.1".')
+    return Exercise(key, **{"right": _general()["right"], "says": {}, **words})
+
+
+def _general() -> dict[str, Any]:
+    return texts("general")
+
+
+def _shell() -> Any:
+    from IPython.core.getipython import get_ipython
+
+    return get_ipython()
+
+
+def _lend(asked: Exercise) -> str:
+    """Put the lab's own under the names of an exercise; return a sentence that says so."""
+    shell = _shell()
+    names: dict[str, Any] = {} if shell is None else shell.user_ns
+    try:
+        exec(compile(asked.solution, f"<the lab's own {asked.key}>", "exec"), names)
+    except Exception as error:  # what it builds on is missing
+        return str(_general()["not_placed"].format(error=f"{type(error).__name__}: {error}"))
+    _lent.update({name: names[name] for name in asked.names})
+    listed = ", ".join(f"`{name}`" for name in asked.names)
+    return str(_general()["placed"].format(names=listed))
+
+
+def _stopped(error: Exception) -> Refused:
+    """Return what to say of an answer that raises, with the student's own line if it is known."""
+    said = (str(error).strip().splitlines() or [""])[0]
+    told = {"kind": type(error).__name__, "said": said if said.endswith(".") else f"{said}."}
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        line = linecache.getline(frame.filename, frame.lineno or 0).strip()
+        if line and not os.path.exists(frame.filename):  # a cell is no file
+            return Refused("stops_at", line=line, **told)
+    return Refused("stops", **told)
+
+
+def _show_box(head: str, why: str, then: list[str]) -> None:
+    """Show a coloured box, with the same as plain text for where no HTML is shown."""
+
+    def marked(text: str) -> str:
+        return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
+
+    style = "border-left: 0.4em solid #d55e00; background: #d55e0022; padding: 0.2em 1em"
+    small = "".join(f"<p><small>{marked(line)}</small></p>" for line in then)
+    body = f"<p><strong>{marked(head)}</strong> {marked(why)}</p>{small}"
+    _display(
+        {"text/html": f'<div style="{style}">{body}</div>'}, "\n".join([f"{head} {why}", *then])
+    )
+
+
+def _show_markdown(text: str) -> None:
+    _display({"text/markdown": text}, text)
+
+
+def _display(rich: dict[str, str], plain: str) -> None:
+    from IPython.display import display
+
+    if _shell() is None:
+        print(plain)
+    else:
+        display({**rich, "text/plain": plain}, raw=True)  # type: ignore[no-untyped-call]

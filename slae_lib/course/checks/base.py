@@ -1,0 +1,69 @@
+"""What the checks of all lessons are written with: refuse an answer, call it, compare modules."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+
+class Refused(Exception):
+    """An answer is not right.
+
+    Attributes:
+        cause: names the sentence that says why, among the exercise's or the general ones.
+        values: what the sentence tells of the student's answer.
+    """
+
+    def __init__(self, cause: str, **values: object) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.values = values
+
+
+def require(condition: bool, cause: str, **values: object) -> None:
+    """Refuse the answer for this cause unless the condition holds.
+
+    Raises:
+        Refused: with the cause, and the values for its sentence.
+    """
+    if not condition:
+        raise Refused(cause, **values)
+
+
+def called(answer: Callable[..., Any], *inputs: object) -> Any:
+    """Return what a student's function, class or module makes of the inputs.
+
+    Raises:
+        Refused: if it is no function, or returns the three dots or nothing.
+    """
+    require(callable(answer), "no_function", found=answer)
+    found = answer(*inputs)
+    parts = found if isinstance(found, tuple) else (found,)
+    require(not any(part is ... for part in parts), "open")
+    require(found is not None, "nothing")
+    return found
+
+
+def kinds(block: nn.Module) -> list[str]:
+    """Return the names of a block's layers, such as ``["Conv2d", "GLU"]``, in their order."""
+    return [type(layer).__name__.removeprefix("Parametrized") for layer in block.children()]
+
+
+def has_spectral_norm(layer: nn.Module) -> bool:
+    """Whether a layer's weight is computed, as with spectral norm."""
+    return parametrize.is_parametrized(layer, "weight")
+
+
+@torch.no_grad()
+def same_output(mine: nn.Module, theirs: nn.Module, *inputs: torch.Tensor) -> bool:
+    """Whether a module gives what another gives, once it has the other's weights.
+
+    Both are compared in eval mode. Their numbers have to stand in the same order.
+    """
+    state = theirs.state_dict().values()
+    if len(state) != len(mine.state_dict()):
+        return False
+    mine.load_state_dict(dict(zip(mine.state_dict(), state, strict=True)))
+    return torch.allclose(mine.eval()(*inputs), theirs.eval()(*inputs), atol=1e-5)

@@ -1,0 +1,31 @@
+"""What the course says, apart from the code: one TOML file for each lesson, and `general.toml`.
+
+`lesson_NN.toml` holds a table for each exercise, such as ``["4.1"]``, and ``[pictures]``, the
+descriptions of the lesson's figures. To say all of it in another language, translate these files.
+"""
+
+import functools
+import tomllib
+from importlib import resources
+from typing import Any
+
+
+@functools.cache
+def texts(name: str) -> dict[str, Any]:
+    """Return a file of texts, such as ``"lesson_04"`` or ``"general"``; empty if there is none."""
+    file = resources.files(__name__) / f"{name}.toml"
+    return tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
+def picture_text(key: str) -> str:
+    """Return the description of a figure of a lesson.
+
+    Args:
+        key: lesson and name, such as ``"4.diagram"``.
+
+    Raises:
+        KeyError: if the lesson has no figure of this name.
+    """
+    lesson, name = key.split(".")
+    described: str = texts(f"lesson_{int(lesson):02}")["pictures"][name]
+    return described

@@ -1,0 +1,163 @@
+"""Checks, hints and solutions as a student meets them, in a real kernel where it matters."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_notebook
+
+from slae_lib.course import checks
+from slae_lib.course.checks import NotYet, check, exercise, hint, judge, predict, solution
+from slae_lib.course.checks.base import Refused
+from slae_lib.course.texts import picture_text, texts
+
+WRONG_SIGN = "def generator_hinge(fake):\n    return fake.mean()"
+IMPORTS = "from slae_lib.course import check, hint, predict, set_up, solution"
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel that has just started."""
+    monkeypatch.setattr(checks, "_lent", {})
+    monkeypatch.setattr(checks, "_asked", checks.Counter())
+    monkeypatch.setattr(checks, "_guesses", {})
+    monkeypatch.setattr(checks, "_closed", False)
+
+
+def test_a_wrong_answer_is_refused_with_its_own_value() -> None:
+    with pytest.raises(NotYet, match=r"-0\.125 is the mean of the logits") as refused:
+        check("7.3", lambda fake: fake.mean())
+    assert 'Stuck? Run `hint("7.3")`' in str(refused.value)
+    assert refused.value._render_traceback_() == ["Exercise 7.3: not yet. The box above says why."]
+
+
+def test_a_right_answer_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    predict("7.3", ...)
+    predict("7.3", 1)
+    predict("7.3", 2)
+    check("7.3", lambda fake: -fake.mean())
+    out = capsys.readouterr().out.splitlines()
+    assert out[0].startswith("No prediction yet")
+    assert out[1].startswith("Noted: 1.")
+    assert out[2] == "Your first prediction counts: 1."
+    assert out[3].startswith("Right")
+    assert out[4] == "You had predicted: 1."
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (..., "open"),
+        (checks.Open("7.3"), "open"),
+        (lambda fake: ..., "open"),
+        (lambda fake: None, "nothing"),
+        (3, "no_function"),
+        (lambda: 0, "stops"),
+        (lambda fake: fake.nothing, "stops"),
+    ],
+)
+def test_what_is_no_answer_is_told(answer: object, cause: str) -> None:
+    refused = judge("7.3", answer)
+    assert isinstance(refused, Refused)
+    assert refused.cause.removesuffix("_at") == cause
+    assert len(exercise("7.3").sentence(refused)) > 40
+
+
+def test_an_unknown_exercise_is_told() -> None:
+    for key in ("4.77", "77.1", "four"):
+        with pytest.raises(ValueError, match="there is no exercise"):
+            check(key, 1)
+
+
+def test_a_name_without_an_answer_says_what_to_do() -> None:
+    with pytest.raises(NotYet, match="Exercise 7.3 has no answer yet"):
+        checks.Open("7.3")(1)
+
+
+def test_hints_come_one_by_one_and_then_the_solution(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ("Hint 1 of 3", "Hint 2 of 3", "Hint 3 of 3", "the last hint"):
+        hint("7.3")
+        assert words in capsys.readouterr().out
+    solution("7.3")
+    assert "loss = -fake.mean()" in capsys.readouterr().out
+
+
+def test_an_edition_may_leave_the_code_out(capsys: pytest.CaptureFixture[str]) -> None:
+    checks.open_exercises(7, solutions=False)
+    for _ in range(4):
+        hint("7.3")
+    solution("7.3")
+    out = capsys.readouterr().out
+    assert "Hint 2 of 3" in out
+    assert "Hint 3" not in out
+    assert "```" not in out
+    assert "as your teacher has decided" in out
+
+
+def test_every_lesson_with_checks_has_all_its_words() -> None:
+    for file in sorted(Path(checks.__file__).parent.glob("lesson_*.py")):
+        asked = [key for key in texts(file.stem) if key.partition(".")[2]]
+        source = file.read_text(encoding="utf-8")
+        assert len(asked) == len(re.findall(r"^def exercise_\d", source, re.MULTILINE))
+        for key in asked:
+            assert exercise(key).names
+            assert len(exercise(key).hints) == 3
+    assert picture_text("4.diagram").startswith("The generator")
+
+
+# --- in a kernel ----------------------------------------------------------------------------------
+
+
+def ran(*sources: str) -> NotebookNode:
+    """Run cells in a kernel, those with a check tagged as in the course."""
+    cells = [new_code_cell(source) for source in (IMPORTS, *sources)]
+    for cell in cells:
+        if cell.source.startswith("check("):
+            cell.metadata["tags"] = ["raises-exception"]
+    notebook = new_notebook(cells=cells)
+    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    return notebook
+
+
+def test_a_failed_check_shows_a_box_and_lends_the_labs_own() -> None:
+    notebook = ran(
+        'open_now = set_up("07_losses", version="0.1.0")\nimport torch',
+        WRONG_SIGN,
+        'check("7.3", generator_hinge)',
+        "print(generator_hinge(torch.ones(2)).item())",
+        'check("7.3", generator_hinge)',
+        WRONG_SIGN.replace("return ", "return -"),
+        'check("7.3", generator_hinge)',
+        'check("7.2", discriminator_hinge)',
+    )
+    failed, goes_on, lent, _, right, unanswered = notebook.cells[3:]
+    box, error = failed.outputs
+    assert "<strong>Exercise 7.3: not yet.</strong> -0.125 is the mean" in box.data["text/html"]
+    assert "The lab's own `generator_hinge` stands in for it now" in box.data["text/plain"]
+    assert error.ename == "NotYet"
+    assert error.evalue.startswith("-0.125 is the mean")
+    assert error.traceback == ["Exercise 7.3: not yet. The box above says why."]
+    assert goes_on.outputs[0].text == "-1.0\n"
+    assert "stands the lab's own" in lent.outputs[-1].evalue  # and earns nothing
+    assert right.outputs[0].text.startswith("Right")
+    assert unanswered.outputs[-1].evalue.startswith("The three dots are still there")
+
+
+def test_nbval_sees_a_failure_behind_the_tag(tmp_path: Path) -> None:
+    right = ran(WRONG_SIGN.replace("return ", "return -"), 'check("7.3", generator_hinge)')
+    wrong = nbformat.from_dict(right)
+    path = tmp_path / "stored.ipynb"
+    codes = []
+    for source in (right.cells[1].source, WRONG_SIGN):
+        wrong.cells[1].source = source
+        nbformat.write(wrong, path)
+        command = [sys.executable, "-m", "pytest", "-q", "--nbval", "--nbval-current-env"]
+        command += ["-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", str(tmp_path)]
+        done = subprocess.run([*command, str(path)], capture_output=True, text=True, cwd=tmp_path)
+        codes.append(done.returncode)
+    assert codes == [0, 1], done.stdout

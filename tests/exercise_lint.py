@@ -1,0 +1,136 @@
+"""What the exercises of a converted lesson have to be, as rules in the manner of notebook_lint.
+
+A lesson is converted once its checks stand in `slae_lib/course/checks` and its number in
+`notebook_lint.CONVERTED`.
+"""
+
+import ast
+import re
+import statistics
+from collections.abc import Iterator
+
+from nbformat import NotebookNode
+from notebook_lint import HIDDEN, SOLUTION, Rule, Subject, grader, is_check, is_solution, tags
+
+from slae_lib.course.checks import exercise
+from slae_lib.course.texts import texts
+
+MEDIAN_LINES = 8
+MOST_LINES = 20
+GOES_ON = "raises-exception"
+ONE_LINE = re.compile(r'check\("(\d+\.\d+)", ([\w, ]+)\)')
+HEADING = re.compile(
+    r"^### Exercise (\d+\.\d+) · .+\n\n"
+    r"\*\*Difficulty [123] of 3 · \d+ minutes · (\d+) points?\*\*$",
+    re.MULTILINE,
+)
+DOTS = re.compile(r"[=,:] \.\.\.")
+RULES: list[Rule] = []
+
+
+def rule(function: Rule) -> Rule:
+    RULES.append(function)
+    return function
+
+
+def shown(cell: NotebookNode) -> str:
+    """A cell without its hidden tests."""
+    return str(cell.source.split(HIDDEN[0])[0].rstrip("\n"))
+
+
+def own(cell: NotebookNode) -> str:
+    """The lab's own answer in a solution's cell: without the markers and the lines with dots."""
+    lines = cell.source.split("\n")
+    return "\n".join(
+        line for line in lines if line.strip() not in SOLUTION and not DOTS.search(line)
+    )
+
+
+def checks(subject: Subject) -> Iterator[tuple[int, NotebookNode, str, list[str]]]:
+    """Place, cell, exercise and names of every check that is one line."""
+    for place, cell in subject.cells("code"):
+        if is_check(cell) and (found := ONE_LINE.fullmatch(shown(cell))):
+            yield place, cell, found[1], found[2].split(", ")
+
+
+@rule
+def has_short_cells(subject: Subject) -> Iterator[str]:
+    lengths = {place: len(shown(cell).split("\n")) for place, cell in subject.cells("code")}
+    for place, lines in lengths.items():
+        if lines > MOST_LINES:
+            yield f"cell {place}: it has {lines} lines, and {MOST_LINES} may be; divide it."
+    if (median := statistics.median(lengths.values())) > MEDIAN_LINES:
+        yield f"its code cells have {median:g} lines in the median, and {MEDIAN_LINES} may be."
+
+
+@rule
+def asserts_nothing_in_sight(subject: Subject) -> Iterator[str]:
+    for place, cell in subject.cells("code"):
+        try:
+            nodes = list(ast.walk(ast.parse(shown(cell))))
+        except SyntaxError:  # %pip
+            continue
+        if any(isinstance(node, ast.Assert) for node in nodes):
+            yield f"cell {place}: it asserts; a check belongs into slae_lib/course/checks."
+
+
+@rule
+def checks_in_one_line(subject: Subject) -> Iterator[str]:
+    numbers = []
+    for place, cell in subject.cells("code"):
+        if not is_check(cell):
+            if GOES_ON in tags(cell):
+                yield f"cell {place}: only a check may have the tag {GOES_ON}; take it out."
+            continue
+        if not (found := ONE_LINE.fullmatch(shown(cell))):
+            yield f'cell {place}: write the check in one line, such as check("4.1", up_block).'
+            continue
+        numbers.append(found[1])
+        if GOES_ON not in tags(cell):
+            yield f"cell {place}: give the check the tag {GOES_ON}, so that Run all goes on."
+        names = exercise(found[1]).names
+        if found[2].split(", ") != names:
+            yield f"cell {place}: the check should be given {', '.join(names)}, as in the texts."
+        if not any(out.output_type == "stream" and out.name == "stdout" for out in cell.outputs):
+            yield (
+                f"cell {place}: its stored output says nothing, so nbval would not notice a "
+                f"failure behind the tag {GOES_ON}; {subject.rerun}."
+            )
+    lesson = int(subject.name[:2])
+    if numbers != [f"{lesson}.{place}" for place in range(1, len(numbers) + 1)]:
+        yield f"its exercises are {', '.join(numbers)}; number them in order, from {lesson}.1."
+
+
+@rule
+def has_the_labs_own_in_the_package(subject: Subject) -> Iterator[str]:
+    code = list(subject.cells("code"))
+    for place, _, key, _ in checks(subject):
+        before = next((it for at, it in reversed(code) if at < place and is_solution(it)), None)
+        if before is not None and own(before).strip() != exercise(key).solution.strip():
+            yield (
+                f"cell {place}: the solution before it and the one of {key} in "
+                "slae_lib/course/texts differ; they should be the same but for the dots."
+            )
+
+
+@rule
+def tells_difficulty_and_minutes(subject: Subject) -> Iterator[str]:
+    text = "\n\n".join(cell.source for _, cell in subject.cells("markdown"))
+    told = dict(HEADING.findall(text))
+    for place, cell, key, _ in checks(subject):
+        points = str(grader(cell)["points"])
+        if told.get(key) != points:
+            yield (
+                f"cell {place}: above the exercise should stand `### Exercise {key} · Title`, an "
+                f"empty line, and `**Difficulty 1 of 3 · 5 minutes · {points} points**`."
+            )
+
+
+@rule
+def describes_its_pictures_in_the_texts(subject: Subject) -> Iterator[str]:
+    lesson = int(subject.name[:2])
+    code = "\n".join(cell.source for _, cell in subject.cells("code"))
+    used = set(re.findall(rf'show\([\s\S]*?"{lesson}\.([\w-]+)",?\s*\)', code))
+    there = set(texts(f"lesson_{lesson:02}").get("pictures", {}))
+    for name in sorted(used ^ there):
+        yield f'the picture "{lesson}.{name}" is not both shown and described in the texts.'
