@@ -103,8 +103,8 @@ def test_every_number_and_list_of_the_attention_explorer_is_moved_by_keys(
     session.press(1, "Overlay", "ArrowUp")
     session.agree(1, "explorer", "explorer.view.overlay", 0.7)
     lists = {
-        "Metadata of": ("picture", "1F601"),
-        "Second picture": ("second_picture", "2639"),
+        "Metadata of": ("picture", "1f601.webp"),
+        "Second picture": ("second_picture", "2639-fe0f.webp"),
         "Link": ("link", "16->64"),
         "Colours": ("colors", "viridis"),
         "Checkpoint": ("checkpoint", "iteration 4"),
@@ -116,7 +116,7 @@ def test_every_number_and_list_of_the_attention_explorer_is_moved_by_keys(
         if name != "Checkpoint":  # the newest checkpoint is the finished generator
             assert session.source(1) != before, name
     thumbnails = session.output(1).locator("img[width='56']")
-    assert "1F601" in str(thumbnails.nth(0).get_attribute("alt"))
+    assert "1f601" in str(thumbnails.nth(0).get_attribute("alt"))
 
 
 def test_attention_off_and_painted(session: Session) -> None:
@@ -199,7 +199,7 @@ def test_a_wrong_path_is_one_sentence_and_the_explorer_goes_on(session: Session)
 def test_the_metadata_map_follows_its_controls(session: Session) -> None:
     session.shoot("metadata", 2)
     session.choose(2, "Picture", "ArrowDown")
-    session.agree(2, "bank_map", "bank_map.controls['picture'].value", "1F601")
+    session.agree(2, "bank_map", "bank_map.controls['picture'].value", "1f601.webp")
     before = session.source(2)
     session.press(2, "Seed", "ArrowUp")
     session.agree(2, "bank_map", "bank_map.controls['seed'].value", 1)
