@@ -36,7 +36,7 @@ def white_level(image: Image.Image) -> int | None:
     bits = max(tags.get(_BITS, (1,)))
     if image.mode == "F" or (bits > 8 and _REAL in tags.get(_FORMAT, ())):
         raise BadPicture("its pixels are floating-point numbers; save it with 8 or 16 bits")
-    deep = is_deep_grey(image) or any("16" in str(tile[3]) for tile in image.tile)
+    deep = is_deep_grey(image) or any("16" in str(t[3]) for t in getattr(image, "tile", ()))
     if not deep and bits <= 8:
         return None
     highest = np.max(tags.get(_HIGHEST, 0))

@@ -22,7 +22,8 @@ from slae_lib.datasets.cache import (
     stamps_of,
     write_index,
 )
-from slae_lib.datasets.pictures import BadPicture, Unreadable, each_in_threads, read_picture
+from slae_lib.datasets.depth import BadPicture
+from slae_lib.datasets.pictures import Unreadable, each_in_threads, read_picture
 from slae_lib.support.errors import LabError
 from slae_lib.support.files import atomic_write, check_writable
 

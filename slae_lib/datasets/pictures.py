@@ -188,10 +188,10 @@ def decode(file: BinaryIO, resolution: int) -> Tensor:
     try:
         image: Image.Image = Image.open(file, formats=_FORMATS)
         _check_size(*image.size)
-        white = white_level(image)
+        highest = white_level(image)
         image.load()
-        image = _over_white(_upright(image), white)
-        if white is not None:
+        image = _over_white(_upright(image), highest)
+        if highest is not None:
             check_brightness(image)
     except BadPicture:
         raise
@@ -263,10 +263,10 @@ def _upright(image: Image.Image) -> Image.Image:
         return image  # damaged EXIF data tells no orientation; the pixels are fine
 
 
-def _over_white(image: Image.Image, white: int | None) -> Image.Image:
+def _over_white(image: Image.Image, highest: int | None) -> Image.Image:
     """Convert any mode to RGB; where the picture is transparent, white shows."""
-    if white is not None and is_deep_grey(image):
-        return to_eight_bits(image, white).convert("RGB")
+    if highest is not None and is_deep_grey(image):
+        return to_eight_bits(image, highest).convert("RGB")
     if image.has_transparency_data:
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")

@@ -85,8 +85,9 @@ class FolderImages:
         try:
             with Image.open(path) as picture:
                 white = white_level(picture)
-                deep = white is not None and is_deep_grey(picture)  # Pillow clips it to white
-                shallow = to_eight_bits(picture, white) if deep else picture
+                shallow: Image.Image = picture
+                if white is not None and is_deep_grey(picture):  # which Pillow clips to white
+                    shallow = to_eight_bits(picture, white)
                 pixels = torch.from_numpy(np.array(shallow.convert("RGB")))  # (H, W, 3)
         except Exception as error:  # Pillow has many names for a damaged file
             raise LabError(

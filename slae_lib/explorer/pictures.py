@@ -12,7 +12,8 @@ from torch import Tensor
 
 from slae_lib.datasets import DATA_SETS
 from slae_lib.datasets.bank import MetadataBank
-from slae_lib.datasets.pictures import BadPicture, in_threads, read_picture
+from slae_lib.datasets.depth import BadPicture
+from slae_lib.datasets.pictures import in_threads, read_picture
 from slae_lib.plotting.base import to_pixels
 
 THUMBNAIL = 64  # px

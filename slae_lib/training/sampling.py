@@ -13,7 +13,8 @@ from torch.nn.utils import parametrize
 
 from slae_lib.blocks import NoiseInjection, fold_upsampling
 from slae_lib.datasets.bank import MetadataBank, Mode, Scale
-from slae_lib.datasets.pictures import BadPicture, in_threads, read_picture
+from slae_lib.datasets.depth import BadPicture
+from slae_lib.datasets.pictures import in_threads, read_picture
 from slae_lib.generator import Generator
 from slae_lib.metadata import RESOLUTION, MetadataExtractor
 from slae_lib.support.errors import LabError, UsageError

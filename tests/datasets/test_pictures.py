@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 from slae_lib.datasets import pictures as images
+from slae_lib.datasets.depth import BadPicture
 from slae_lib.datasets.pictures import (
-    BadPicture,
     SkippedPicture,
     decode,
     find_pictures,
