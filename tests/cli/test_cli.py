@@ -236,7 +236,7 @@ def test_data_list_and_show(tmp_path: Path) -> None:
     listed = [line.split(None, 3) for line in slae("data", "list").stdout.splitlines() if line]
     (faces,) = (line for line in listed if line[0] == "fluent-faces")
     assert faces[1:3] == ["93", "yes"]
-    assert faces[3].startswith("CC BY-SA 4.0  ")
+    assert faces[3].startswith("MIT  ")
     (pandas,) = (line for line in listed if line[0] == "100-shot-panda")
     assert pandas[1] == "100"
     assert pandas[3].startswith("unstated")
