@@ -242,7 +242,7 @@ def test_data_list_and_show(tmp_path: Path) -> None:
     assert pandas[3].startswith("unstated")
     shown = slae("data", "show", "fluent-faces", "--out", tmp_path / "sheet.png")
     assert "93, at 64 px" in shown.stdout
-    assert "CC BY-SA 4.0" in shown.stdout
+    assert "MIT, by Microsoft Corporation" in shown.stdout
     assert "the first" not in shown.stdout  # all are on it
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width == 10 * 66 - 2
