@@ -210,3 +210,24 @@ def test_the_growth_with_the_pictures_is_the_measured_one(monkeypatch: pytest.Mo
     for row in later:
         assert row["start_seconds"] < 5
         assert row["peak_bytes"] + row["workers_bytes"] - few < 300e6
+
+
+def test_the_table_of_the_sweep_is_that_of_the_numbers() -> None:
+    page = lines()
+    values = json.loads((RESULTS / "sweep_fluent-faces.json").read_text(encoding="utf-8"))
+    trials = {row["name"]: row for row in values["trials"]}
+    assert len(trials) == 13
+    for row in trials.values():
+        expected = (
+            f"{row['name']} {row['cpu_seconds']:.0f} {row['fid']:.0f} {row['kid_1000']:.1f} "
+            f"{row['broken']:.1%} {row['diversity']:.2f} {row['different_nearest']}"
+        )
+        assert expected in page
+    # What is said of it below the table.
+    assert min(trials, key=lambda name: trials[name]["kid_1000"]) == "more-iterations"
+    assert min(trials, key=lambda name: trials[name]["broken"]) == "color-2000"
+    falling = [row for row in trials.values() if "--rates-fall-from" in row["command"]]
+    steady = [row for row in trials.values() if "--rates-fall-from" not in row["command"]]
+    assert len(falling) == 5
+    assert max(row["discriminator"] for row in falling) < min(r["discriminator"] for r in steady)
+    assert all(row["kid_1000"] > trials["base"]["kid_1000"] for row in falling)
