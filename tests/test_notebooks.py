@@ -384,9 +384,9 @@ def _(subject: Subject) -> None:
     subject.path = Path("02_something_else.ipynb")
 
 
-@breaks("is_small", "301 kB")
+@breaks("is_small", "501 kB")
 def _(subject: Subject) -> None:
-    subject.size = 301_000
+    subject.size = 501_000
 
 
 @breaks("has_a_good_length", "has 16 cells")
