@@ -24,7 +24,7 @@ def data_list() -> None:
 
     click.echo(f"{'name':<25} {'images':>6}  {'here':<4}  {'licence':<25}  title")
     for name, info in DATA_SETS.items():
-        here = "yes" if info.builtin or info.folder.is_dir() else "no"
+        here = "yes" if info.folder.is_dir() else "no"
         licence = re.split("[,;]", info.licence)[0]  # `slae data show` has the rest
         click.echo(f"{name:<25} {info.images or '?':>6}  {here:<4}  {licence:<25}  {info.title}")
     click.echo("\nAny folder of pictures can be used as well: --data FOLDER")
