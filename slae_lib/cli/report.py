@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from slae_lib.plotting.style import save_figure
 from slae_lib.support.files import atomic_write
 from slae_lib.training.run import versions
 
@@ -85,7 +86,7 @@ class Report:
         for name, drawing in self.drawings.items():
             picture = path.with_name(f"{path.stem}-{name}.png")
             with atomic_write(picture) as temporary:
-                drawing().savefig(temporary, format="png", dpi=110)
+                save_figure(drawing(), temporary, dpi=110)
             self.pictures.append(picture)
 
 

@@ -11,6 +11,7 @@ from slae_lib.explorer.pictures import TrainingPictures
 from slae_lib.explorer.scene import Scene, View, first_view, fitting, make_scene
 from slae_lib.explorer.source import Source
 from slae_lib.explorer.words import changed, view_alt, view_facts
+from slae_lib.plotting.style import save_figure
 from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.files import atomic_write
 
@@ -96,7 +97,7 @@ class AttentionExplorer(Explorer):
             raise UsageError(f"{path} exists already; give the picture another name.")
         words = {"Description": self.still.alt, "Copyright": self.still.attribution}
         with atomic_write(path) as temporary:
-            self.still.figure.savefig(temporary, format="png", dpi=SAVED_DPI, metadata=words)
+            save_figure(self.still.figure, temporary, dpi=SAVED_DPI, metadata=words)
         self._saved.add(path.resolve())
         return path
 

@@ -15,6 +15,7 @@ from slae_lib.datasets.bank import MetadataBank
 from slae_lib.datasets.depth import BadPicture
 from slae_lib.datasets.pictures import in_threads, read_picture
 from slae_lib.plotting.base import to_pixels
+from slae_lib.plotting.style import save_figure
 
 THUMBNAIL = 64  # px
 SHOWN_DPI = 96  # of the browser
@@ -39,7 +40,7 @@ def image_html(png: bytes, alt: str, width: int) -> str:
 def figure_html(figure: Figure, alt: str) -> str:
     """Return a figure as an ``<img>`` of the figure's size, written quickly rather than small."""
     png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=FILE_DPI, pil_kwargs={"compress_level": 1})
+    save_figure(figure, png, dpi=FILE_DPI, pil_kwargs={"compress_level": 1})
     return image_html(png.getvalue(), alt, round(figure.get_figwidth() * SHOWN_DPI))
 
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from slae_lib.ablation.results import AblationResults, Measure, final_table
 from slae_lib.ablation.systems import all_systems
 from slae_lib.plotting.base import BLUE, GREEN, GREY, ORANGE, PURPLE, new_figure
+from slae_lib.plotting.style import in_own_style, save_figure
 from slae_lib.support.files import atomic_write
 
 _LOOKS = (
@@ -38,6 +39,7 @@ SCALES: dict[Measure, int] = {"kid": 1000}
 """What a measure is multiplied by, as in the table; 1 if it is not here."""
 
 
+@in_own_style
 def ablation_figure(results: AblationResults, *, title: str, caption: str = "") -> Figure:
     """Draw FID, KID and diversity along the training, one line for each system.
 
@@ -129,5 +131,5 @@ def write_page(results: AblationResults, file: Path) -> list[Path]:
         caption="thick: mean over the seeds; thin: each seed",
     )
     with atomic_write(plot) as temporary:
-        figure.savefig(temporary, format="png", dpi=110)
+        save_figure(figure, temporary, dpi=110)
     return [table, plot]

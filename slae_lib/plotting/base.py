@@ -14,6 +14,7 @@ from matplotlib.image import AxesImage
 from PIL import Image
 from torch import Tensor
 
+from slae_lib.plotting.style import save_figure
 from slae_lib.support.images import image_grid
 
 # Okabe and Ito's colours, distinct for colour-blind readers, and never red against green.
@@ -181,7 +182,7 @@ def compact_png(figure: Figure, dpi: int = NOTEBOOK_DPI) -> tuple[bytes, int]:
         The PNG's bytes, and the width in pixels to show it with.
     """
     drawn, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=dpi, facecolor="white")
+    save_figure(figure, drawn, dpi=dpi, facecolor="white")
     picture = Image.open(drawn).convert("RGB")
     # No dithering: it would make the flat areas of a drawing noisy, and the file large.
     picture = picture.quantize(256, dither=Image.Dither.NONE)

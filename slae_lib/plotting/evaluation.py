@@ -22,11 +22,13 @@ from slae_lib.plotting.base import (
     to_pixels,
     width_of,
 )
+from slae_lib.plotting.style import in_own_style
 
 SHOWN_TARGETS = 16
 """More columns than these make a picture that no screen can show."""
 
 
+@in_own_style
 def pairs_figure(
     samples: Tensor,
     nearest: Tensor,
@@ -83,6 +85,7 @@ def pairs_figure(
     return figure
 
 
+@in_own_style
 def novelty_figure(novelty: Novelty, *, title: str = "How near do samples come?") -> Figure:
     """Draw the samples' distances to training images against those among training images.
 
@@ -109,6 +112,7 @@ def novelty_figure(novelty: Novelty, *, title: str = "How near do samples come?"
     return figure
 
 
+@in_own_style
 def reconstruction_figure(
     targets: Tensor,
     reconstructions: Tensor,

@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 from slae_lib.datasets import ImageSet
 from slae_lib.datasets.bank import MetadataBank
 from slae_lib.plotting import attention_figure, history_figure, progress_figure, samples_figure
+from slae_lib.plotting.style import save_figure
+from slae_lib.support.errors import beside_the_weights
 from slae_lib.support.files import atomic_write
 from slae_lib.support.images import to_uint8
 from slae_lib.training.checkpoint import load_generator
@@ -24,70 +26,72 @@ def write_gallery(run: Path, images: ImageSet) -> list[tuple[Path, str]]:
 
     The attention is drawn for models that have it.
 
+    One that cannot be drawn is left out with a warning: the weights are there.
+
     Args:
         run: folder of a finished run.
         images: its training images.
 
     Returns:
-        Path and a description of each picture.
+        Path and a description of each picture that was drawn.
     """
     info = RunInfo.load(run)
-    rows = read_metrics(run / "metrics.csv")
-    grids = load_samples(run, info.train.samples)
-    iteration = max(grids)
-    measured = [row for row in rows if row["diversity"] is not None][-1]
-    worth = f"diversity {measured['diversity']:.2f} of the real images' own"
-    if measured["broken"] is not None:
-        worth += f", {measured['broken']:.0%} broken"
     name = f"{images.name} at {info.model.resolution} px"
-    blind = family_of(info.model).blind_loss
-    real = _spread(images, info.train.samples)
-    pictures: list[tuple[str, Figure, str]] = [
-        (
-            "samples.png",
-            samples_figure(
-                grids[iteration],
-                real,
-                title=f"Generated after {iteration:,} iterations (moving average)",
-                real_title=f"{len(real)} of the {len(images)} real images",
-                caption=f"{name}; {worth}",
-                attribution=images.attribution,
-            ),
-            "generated images beside real ones",
+
+    def samples() -> Figure:
+        grids = load_samples(run, info.train.samples)
+        iteration = max(grids)
+        real = _spread(images, info.train.samples)
+        return samples_figure(
+            grids[iteration],
+            real,
+            title=f"Generated after {iteration:,} iterations (moving average)",
+            real_title=f"{len(real)} of the {len(images)} real images",
+            caption=f"{name}{_worth(run)}",
+            attribution=images.attribution,
         )
-    ]
+
+    def attention() -> Figure:
+        return attention_figure(
+            *_attention(run, info),
+            title="Where each skip link looks: its attention map over the image it gates",
+            attribution=images.attribution,
+        )
+
+    def history() -> Figure:
+        blind = family_of(info.model).blind_loss
+        rows = read_metrics(run / "metrics.csv")
+        return history_figure(rows, title=f"Training on {name}", blind=blind)
+
+    def progress() -> Figure:
+        grids = load_samples(run, info.train.samples)
+        return progress_figure(grids, title="The same noise while the generator learns")
+
+    pictures = [("samples.png", samples, "generated images beside real ones")]
     if info.model.has_attention:
-        generated, attention = _attention(run, info)
-        pictures.append(
-            (
-                "attention.png",
-                attention_figure(
-                    generated,
-                    attention,
-                    title="Where each skip link looks: its attention map over the image it gates",
-                    attribution=images.attribution,
-                ),
-                "the attention map of each skip link",
-            )
-        )
+        pictures.append(("attention.png", attention, "the attention map of each skip link"))
     pictures += [
-        (
-            "history.png",
-            history_figure(rows, title=f"Training on {name}", blind=blind),
-            "losses over time",
-        ),
-        (
-            "progress.png",
-            progress_figure(grids, title="The same noise while the generator learns"),
-            "the same noise over time",
-        ),
+        ("history.png", history, "losses over time"),
+        ("progress.png", progress, "the same noise over time"),
     ]
     written = []
-    for file_name, figure, text in pictures:
-        with atomic_write(run / file_name) as temporary:
-            figure.savefig(temporary, format="png", dpi=110)
-        written.append((run / file_name, text))
+    for file_name, draw, text in pictures:
+        with beside_the_weights(str(run / file_name)):
+            with atomic_write(run / file_name) as temporary:
+                save_figure(draw(), temporary, dpi=110)
+            written.append((run / file_name, text))
     return written
+
+
+def _worth(run: Path) -> str:
+    """Say what the newest samples that were measured are worth."""
+    measured = [row for row in read_metrics(run / "metrics.csv") if row["diversity"] is not None]
+    if not measured:
+        return ""
+    worth = f"; diversity {measured[-1]['diversity']:.2f} of the real images' own"
+    if measured[-1]["broken"] is not None:
+        worth += f", {measured[-1]['broken']:.0%} broken"
+    return worth
 
 
 def is_drawn(run: Path, since: float) -> bool:

@@ -25,8 +25,10 @@ from slae_lib.plotting.base import (
     to_pixels,
     width_of,
 )
+from slae_lib.plotting.style import in_own_style
 
 
+@in_own_style
 def samples_figure(
     samples: Tensor,
     real: Tensor,
@@ -56,6 +58,7 @@ def samples_figure(
     return figure
 
 
+@in_own_style
 def attention_figure(
     images: Tensor, attention: Mapping[str, Tensor], *, title: str, attribution: str | None = None
 ) -> Figure:
@@ -90,6 +93,7 @@ def attention_figure(
     return figure
 
 
+@in_own_style
 def history_figure(rows: Sequence[Mapping[str, Any]], *, title: str, blind: float = 2.0) -> Figure:
     """Draw the losses, the logits, and what the samples of a run are worth.
 
@@ -152,6 +156,7 @@ def _highest(values: Iterable[float | None], least: float) -> float:
     return max([least, *(value for value in values if value is not None and math.isfinite(value))])
 
 
+@in_own_style
 def progress_figure(
     grids: Mapping[int, Tensor], *, title: str, rows: int = 6, columns: int = 10
 ) -> Figure:

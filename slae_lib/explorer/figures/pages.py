@@ -23,6 +23,7 @@ from slae_lib.plotting.base import (
     tidy,
     to_pixels,
 )
+from slae_lib.plotting.style import in_own_style
 
 _WIDTH, _HEIGHT = 9.6, 5.0  # inches of the metadata page
 _MAP = (0.1, 0.1, 5.3, 4.6)  # left, bottom, width, height of the map on it
@@ -35,6 +36,7 @@ def grid_for(count: int) -> tuple[int, int]:
     return columns, math.ceil(1.5 * count / columns)
 
 
+@in_own_style
 def metadata_figure(
     places: Tensor,
     thumbnails: Sequence[Tensor | None],
@@ -144,6 +146,7 @@ def _box(
     page.plot(x, y, color=color, linewidth=line, zorder=6)
 
 
+@in_own_style
 def monitor_figure(
     rows: Sequence[Mapping[str, Any]],
     *,

@@ -18,10 +18,12 @@ from slae_lib.plotting.base import (
     tidy,
     to_pixels,
 )
+from slae_lib.plotting.style import in_own_style
 
 _WIDTH, _HEIGHT = 9.6, 3.4  # inches of a view
 
 
+@in_own_style
 def view_figure(
     image: Tensor,
     gates: Tensor,

@@ -1,0 +1,100 @@
+"""One look for all figures, whatever the user's matplotlib is set to, and any text in them.
+
+Names of folders and people's data sets are drawn as they are: `$` and `_` are no mathematics, a
+character that the usual font lacks is taken from another font, and one that no font has is escaped.
+"""
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from typing import IO, Any, ParamSpec
+
+import matplotlib
+from matplotlib.category import StrCategoryFormatter
+from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, fontManager, get_font
+from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter
+
+Arguments = ParamSpec("Arguments")
+
+
+@contextlib.contextmanager
+def own_style() -> Iterator[None]:
+    """Set matplotlib to its defaults for a while: no style, no ``matplotlibrc``, no LaTeX."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        yield
+
+
+def in_own_style(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
+    """Let a function draw its figure in `own_style`, every text of it readable."""
+
+    @functools.wraps(draw)
+    def drawing(*args: Arguments.args, **options: Arguments.kwargs) -> Figure:
+        with own_style():
+            return readable(draw(*args, **options))
+
+    return drawing
+
+
+def save_figure(figure: Figure, file: Any | IO[bytes], **options: Any) -> None:
+    """Write a figure as a PNG, in `own_style`; ``options`` go to `Figure.savefig`."""
+    with own_style():
+        readable(figure).savefig(file, format="png", **options)
+
+
+def readable(figure: Figure) -> Figure:
+    """Give each text of a figure the fonts that it needs, and escape what no font has.
+
+    None is read as mathematics but the numbers that matplotlib itself writes at the ticks.
+    """
+    numbers = {
+        label
+        for axes in figure.axes
+        for axis in (axes.xaxis, axes.yaxis)
+        if not isinstance(axis.get_major_formatter(), FixedFormatter | StrCategoryFormatter)
+        for label in axis.get_ticklabels(which="both")
+    }
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        text.set_parse_math(text in numbers)
+        usual = _characters(findfont(text.get_fontproperties()))
+        missing = {ord(letter) for letter in text.get_text()} - usual - {ord("\n")}
+        if not missing:
+            continue
+        found = {code: _font_with(code) for code in missing}
+        fonts = dict.fromkeys(font for font in found.values() if font)
+        text.set_fontfamily([*text.get_fontfamily(), *fonts])
+        text.set_text(
+            "".join(
+                letter if found.get(ord(letter), "usual") else escaped(letter)
+                for letter in text.get_text()
+            )
+        )
+    return figure
+
+
+def escaped(letter: str) -> str:
+    r"""Return a character in ASCII: ``\u4e2d``, or ``\xff`` for a byte that was no text."""
+    code = ord(letter)
+    byte = 0xDC80 <= code <= 0xDCFF  # how Python keeps such bytes of file names
+    return f"\\x{code - 0xDC00:02x}" if byte else letter.encode("unicode_escape").decode("ascii")
+
+
+@functools.cache
+def _font_with(code: int) -> str | None:
+    """Return the name of an installed font that has a character."""
+    for font in sorted(fontManager.ttflist, key=lambda font: (font.weight != 400, font.name)):
+        drawn_in_lines = "Emoji" not in font.name and "Last Resort" not in font.name
+        if drawn_in_lines and code in _characters(font.fname):
+            return font.name
+    return None
+
+
+@functools.cache
+def _characters(path: str) -> frozenset[int]:
+    try:
+        return frozenset(get_font(path).get_charmap())
+    except (OSError, RuntimeError):  # a font that was removed, or is damaged
+        return frozenset()
