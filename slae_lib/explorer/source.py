@@ -1,8 +1,7 @@
 """What an explorer looks into: the generators and the metadata of one run."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from slae_lib.datasets import DATA_SETS, ImageSet
@@ -10,7 +9,7 @@ from slae_lib.datasets.bank import MetadataBank, Scale
 from slae_lib.datasets.store import cached_file
 from slae_lib.generator import Generator
 from slae_lib.metadata import RESOLUTION
-from slae_lib.support.errors import LabError
+from slae_lib.support.errors import LabError, in_words
 from slae_lib.support.files import stored_file
 from slae_lib.training.checkpoint import (
     generator_facts,
@@ -153,19 +152,9 @@ def data_of(bank: MetadataBank) -> str | None:
     return bank.data_name if bank.data_name in DATA_SETS else None
 
 
-@contextmanager
-def memory_in_words(what: str) -> Iterator[None]:
-    """Turn every kind of failed allocation into a sentence."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        signs = "alloc", "out of memory"
-        if isinstance(error, RuntimeError) and not any(sign in str(error) for sign in signs):
-            raise
-        raise LabError(
-            f"There is not enough memory for {what}; close other notebooks, or open a run of a "
-            "lower resolution."
-        ) from error
+def memory_in_words(what: str) -> AbstractContextManager[None]:
+    """Turn a failed allocation into a sentence."""
+    return in_words(what, "close other notebooks, or open a run of a lower resolution")
 
 
 def _folder_of(path: Path) -> Path:

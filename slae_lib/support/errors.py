@@ -1,5 +1,9 @@
 """Errors that are written for the person at the keyboard: the thing, the reason, the mend."""
 
+import contextlib
+import warnings
+from collections.abc import Iterator
+
 
 class LabError(Exception):
     """Something outside the program stopped it; the message is one sentence with a mend.
@@ -13,3 +17,42 @@ class UsageError(LabError):
 
     The command line prints the message and leaves with exit code 2.
     """
+
+
+@contextlib.contextmanager
+def in_words(what: str, mend: str) -> Iterator[None]:
+    """Turn every kind of failed allocation, and a missing compiler, into a sentence.
+
+    Args:
+        what: which there may be no memory for.
+        mend: what helps.
+
+    Raises:
+        LabError: in place of PyTorch's or Python's error.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        text = f"{type(error).__name__}: {error}"
+        if isinstance(error, MemoryError) or "alloc" in text or "out of memory" in text:
+            raise LabError(f"There is not enough memory for {what}; {mend}.") from error
+        if any(sign in text for sign in ("InvalidCxxCompiler", "No working C++ compiler")):
+            raise LabError(
+                "--compile needs a C++ compiler, and none is found; install one (such as g++), or "
+                "leave --compile out."
+            ) from error
+        raise
+
+
+@contextlib.contextmanager
+def beside_the_weights(what: str) -> Iterator[None]:
+    """Warn, and go on, where something could not be made that a run can do without.
+
+    Args:
+        what: the thing, as the beginning of a sentence, such as ``"runs/a/history.png"``.
+    """
+    try:
+        yield
+    except Exception as error:  # whatever it is, hours of training are worth more
+        reason = str(error) or type(error).__name__
+        warnings.warn(f"{what} could not be made, and all else goes on: {reason}", stacklevel=3)

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -62,6 +63,16 @@ def atomic_write(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def is_temporary(path: Path) -> bool:
+    """Return whether a file is one of `atomic_write`, or was when its process was killed."""
+    return re.fullmatch(r"\..+\.[a-z0-9_]{8}", path.name) is not None
+
+
+def short(name: str, most: int = 100) -> str:
+    """Return a name of a file or folder as it is, or its beginning, of ``most`` bytes."""
+    return os.fsdecode(os.fsencode(name)[:most]) if len(os.fsencode(name)) > most else name
+
+
 def check_writable(path: Path) -> None:
     """Refuse a file that could not be written; nothing is left behind.
 
@@ -89,6 +100,8 @@ def write_error(path: Path, error: OSError) -> LabError:
             f"{path} could not be written: the disk is full ({free:.0f} MiB free); what was there "
             "before is intact, so make room and go on."
         )
+    if error.errno == errno.ENAMETOOLONG:
+        return LabError(f"{path.name} is too long a name for this drive; give a shorter one.")
     return LabError(
         f"{path} could not be written ({error.strerror or error}); "
         "choose a folder that you may write to."

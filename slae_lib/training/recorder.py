@@ -13,7 +13,7 @@ from torch import Tensor
 from slae_lib.config import NetworkConfig
 from slae_lib.datasets import ImageSet
 from slae_lib.discriminator import downsample
-from slae_lib.support.errors import LabError
+from slae_lib.support.errors import LabError, beside_the_weights
 from slae_lib.support.images import to_float
 from slae_lib.training.checkpoint import (
     checkpoint_path,
@@ -122,27 +122,44 @@ class Recorder:
         samples = None
         if row is not None:
             if sampling:
-                samples = self.state.sample()
-                save_samples(self.run, iteration, samples)
-                generator = self.state.averaged_generator
-                facts = {**self.facts, "iteration": str(iteration)}
-                keep_generator(self.run / "generators", iteration, generator, facts, KEPT_BYTES)
-                drawn = _reduced(samples)
-                row["diversity"] = diversity(drawn, self.real)
-                row["broken"] = broken(drawn, self.real)
-            self.metrics.write(row)
+                with beside_the_weights("A sample grid"):
+                    samples = self.state.sample()
+                    drawn = _reduced(samples)
+                    row["diversity"] = diversity(drawn, self.real)
+                    row["broken"] = broken(drawn, self.real)
+            with beside_the_weights(str(self.metrics.path)):
+                self.metrics.write(row)
         if saving:
-            folder = self.run / "checkpoints"
-            save_checkpoint(
-                checkpoint_path(folder, iteration), {**self.header, **self.state.state_dict()}
-            )
-            keep_newest(folder, self.config.keep_checkpoints)
-            self.saved = iteration
+            self._save()
+        if samples is not None:
+            self._keep(samples)
         if row is not None and self.callback is not None:
-            self.callback(Progress(self.run, iteration, row, samples))
+            try:
+                self.callback(Progress(self.run, iteration, row, samples))
+            except BaseException:
+                self._save()
+                raise
         self.losses.clear()
         self.clock = time.monotonic()
         return row
+
+    def _save(self) -> None:
+        if self.saved != self.state.iteration:
+            folder, iteration = self.run / "checkpoints", self.state.iteration
+            checkpoint = {**self.header, **self.state.state_dict()}
+            save_checkpoint(checkpoint_path(folder, iteration), checkpoint)
+            keep_newest(folder, self.config.keep_checkpoints)
+            self.saved = iteration
+
+    def _keep(self, samples: Tensor) -> None:
+        """Write what one looks back at: the grid, and the generator that drew it."""
+        iteration = self.state.iteration
+        with beside_the_weights("A sample grid"):
+            save_samples(self.run, iteration, samples)
+        with beside_the_weights("A generator to look back at"):
+            facts = {**self.facts, "iteration": str(iteration)}
+            generator = self.state.averaged_generator
+            keep_generator(self.run / "generators", iteration, generator, facts, KEPT_BYTES)
 
     def _check_weights(self) -> None:
         # A loss that is no number may be one step that half precision has skipped. Weights and

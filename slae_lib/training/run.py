@@ -24,9 +24,10 @@ import torch
 from filelock import FileLock, SoftFileLock, Timeout
 
 from slae_lib.support.errors import LabError, UsageError
-from slae_lib.support.files import atomic_write, write_error
+from slae_lib.support.files import atomic_write, is_temporary, write_error
 from slae_lib.training.checkpoint import list_checkpoints
 from slae_lib.training.families import family_of, model_from_dict, model_to_dict
+from slae_lib.training.log import read_metrics
 
 LOCK = ".lock"  # the file in a run's folder that a training holds
 
@@ -122,7 +123,7 @@ def check_folder(run: Path, overwrite: bool) -> None:
         empty = not run.is_dir() or all(path.name == LOCK for path in run.iterdir())
     except OSError as error:
         raise write_error(run, error) from error
-    if empty:
+    if empty or made_nothing(run):
         return
     if not (run / "run.json").is_file():
         raise UsageError(
@@ -133,6 +134,18 @@ def check_folder(run: Path, overwrite: bool) -> None:
             f"{run} already holds a run; go on with it by --resume {shlex.quote(str(run))}, "
             "replace it by --overwrite, or give --out another name."
         )
+
+
+def made_nothing(run: Path) -> bool:
+    """Return whether a folder holds no more than what a run writes before its first iterations.
+
+    So is left what was stopped there, such as for want of memory; another run may have the folder.
+    """
+    started = [path for path in run.iterdir() if path.name != LOCK and not is_temporary(path)]
+    names = {"run.json", "metrics.csv"}
+    return all(path.name in names and path.is_file() for path in started) and not read_metrics(
+        run / "metrics.csv"
+    )
 
 
 def prepare_folder(run: Path, overwrite: bool) -> None:
@@ -164,9 +177,10 @@ def newest_checkpoint(run: Path) -> Path:
     """
     paths = list_checkpoints(run / "checkpoints")
     if not paths:
+        again = "" if run.is_dir() and made_nothing(run) else "--overwrite "
         raise LabError(
             f"{run} has no checkpoint to resume from; if it is a run that was stopped before its "
-            f"first one, start again with --overwrite --out {shlex.quote(str(run))}."
+            f"first one, start again with {again}--out {shlex.quote(str(run))}."
         )
     return paths[-1]
 
