@@ -16,9 +16,8 @@ from typing import BinaryIO, TypeVar
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from slae_lib.datasets.depth import (
     BadPicture,
@@ -28,12 +27,21 @@ from slae_lib.datasets.depth import (
     white_level,
 )
 from slae_lib.support.errors import LabError
+from slae_lib.support.progress import progress_bar
 
 SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 )
-FOREIGN_SUFFIXES = frozenset((".heic", ".heif", ".avif", ".raw", ".cr2", ".nef", ".dng", ".svg"))
-"""Of pictures that the lab does not read; leaving them out is said."""
+FOREIGN_SUFFIXES = frozenset(
+    (".heic", ".heif", ".jxl", ".raw", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".svg")
+)
+"""Of pictures that neither the lab nor Pillow reads; leaving them out is said, as with Pillow's."""
+SYSTEM_FOLDERS = frozenset(
+    ("__MACOSX", "@eaDir", "@Recycle", "@Recently-Snapshot", "#recycle", "#snapshot")
+) | {"$RECYCLE.BIN", "RECYCLER", "System Volume Information", "lost+found"}
+"""Folders that systems and network drives put beside one's pictures: thumbnails, deleted files."""
+SPLITS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation", "dev"))
+"""Names of folders that hold the parts of a set that are kept apart."""
 MIN_SIDE = 8
 """Pictures with a shorter side of fewer pixels are refused."""
 MAX_PIXELS = 89_478_485
@@ -45,6 +53,7 @@ Result = TypeVar("Result")
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 _MAX_THREADS = 8  # each may hold one picture of MAX_PIXELS
 _AHEAD = 256
+_MAX_CHUNK = 2**26  # bytes of a text or colour profile in a PNG
 
 
 class SkippedPicture(UserWarning):
@@ -58,9 +67,9 @@ class Unreadable(BadPicture):
 def find_pictures(folder: Path) -> list[str]:
     """Return the relative paths (with ``/``) of the picture files below ``folder``, sorted.
 
-    Files count by their suffix, in any case. Hidden files and folders and macOS's ``__MACOSX``
-    are left out, and so are the folders of runs inside, whose pictures a generator has made. Links
-    to folders are followed, but no folder is read twice.
+    Files count by their suffix, in any case. Hidden files and folders and those of the system
+    (`SYSTEM_FOLDERS`) are left out, and so are the folders of runs inside, whose pictures a
+    generator has made. Links to folders are followed, but no folder is read twice.
 
     Raises:
         LabError: if ``folder`` is no readable folder with pictures.
@@ -68,6 +77,7 @@ def find_pictures(folder: Path) -> list[str]:
     Warns:
         SkippedPicture: for a folder inside that cannot be read or is a run's, and once for all
             pictures of kinds that the lab does not read.
+        UserWarning: if folders inside are the parts of a set that one keeps apart (`SPLITS`).
     """
     if not os.path.exists(folder):
         raise LabError(
@@ -79,6 +89,7 @@ def find_pictures(folder: Path) -> list[str]:
     seen = {top}
     names = []
     foreign: list[str] = []  # the suffix of each picture that the lab does not read
+    kinds = FOREIGN_SUFFIXES | Image.registered_extensions().keys() - {".pdf"}
 
     # A link up to a folder that contains this one would lead to the rest of the disk.
     def is_new(path: Path) -> bool:
@@ -114,7 +125,7 @@ def find_pictures(folder: Path) -> list[str]:
         folders[:] = [
             name
             for name in folders
-            if not name.startswith(".") and name != "__MACOSX" and is_new(here / name)
+            if not (name.startswith(".") or name in SYSTEM_FOLDERS) and is_new(here / name)
         ]
         for name in files:
             suffix = os.path.splitext(name)[1].lower()  # a `Path` of each would take seconds
@@ -122,10 +133,17 @@ def find_pictures(folder: Path) -> list[str]:
                 continue
             if suffix in SUFFIXES:
                 names.append(inside + name)
-            elif suffix in FOREIGN_SUFFIXES:
-                foreign.append(suffix)
+            elif suffix in kinds or (not suffix and _is_picture(here / name)):
+                foreign.append(suffix or "no suffix")
     if foreign:
         _warn_of_foreign(folder, foreign)
+    splits = sorted({part for name in names for part in name.split("/")[:-1]} & SPLITS)
+    if len(splits) > 1:
+        warnings.warn(
+            f"The pictures of {' and '.join(splits)} in {folder} are taken together as one set; "
+            f"to keep them apart give one of the folders, such as {folder / splits[-1]}.",
+            stacklevel=3,
+        )
     if not names:
         what = "holds no pictures" if os.listdir(top) else "is empty"
         raise LabError(
@@ -134,13 +152,21 @@ def find_pictures(folder: Path) -> list[str]:
     return sorted(names)
 
 
+def _is_picture(path: Path) -> bool:
+    try:
+        with path.open("rb") as file, Image.open(file, formats=_FORMATS):
+            return True
+    except Exception:  # whatever a file of another kind makes of Pillow
+        return False
+
+
 def _warn_of_foreign(folder: Path, suffixes: list[str]) -> None:
     kinds = ", ".join(sorted(set(suffixes)))
     several = len(suffixes) > 1
     what = f"{len(suffixes)} files of other kinds" if several else "1 file of another kind"
     warnings.warn(
-        f"{what} ({kinds}) {'were' if several else 'was'} left out of {folder}; convert "
-        f"{'them' if several else 'it'} to JPEG or PNG to use {'them' if several else 'it'}.",
+        f"{what} ({kinds}) {'were' if several else 'was'} left out of {folder}; save "
+        f"{'them' if several else 'it'} as .jpg or .png to use {'them' if several else 'it'}.",
         SkippedPicture,
         stacklevel=4,
     )
@@ -186,6 +212,8 @@ def decode(file: BinaryIO, resolution: int) -> Tensor:
     # A damaged file can make Pillow raise almost anything (SyntaxError, struct.error, KeyError,
     # ...), and whatever it is, it says something about the file and not about the program.
     try:
+        # A long text or colour profile is no fault of a picture; Pillow allows 1 MB.
+        PngImagePlugin.MAX_TEXT_CHUNK = max(PngImagePlugin.MAX_TEXT_CHUNK, _MAX_CHUNK)
         image: Image.Image = Image.open(file, formats=_FORMATS)
         _check_size(*image.size)
         highest = white_level(image)
@@ -226,7 +254,7 @@ def each_in_threads(
     `BadPicture`. They are switched off here because their switch is not safe inside the threads.
     """
     threads = max(1, min(_MAX_THREADS, os.cpu_count() or 1, len(items)))
-    bar = tqdm(desc=progress, total=len(items), disable=progress is None, leave=False)
+    bar = progress_bar(desc=progress, total=len(items), disable=progress is None, leave=False)
     with bar, silent_pillow(), ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(items), _AHEAD):
             for result in pool.map(function, items[start : start + _AHEAD]):

@@ -1,6 +1,7 @@
 import hashlib
 import io
 import os
+import shutil
 import struct
 import warnings
 import zlib
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from slae_lib.datasets import pictures as images
 from slae_lib.datasets.depth import BadPicture
@@ -504,3 +506,57 @@ def test_a_folder_without_permission_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "scandir", forbidden)
     with pytest.raises(LabError, match=r"cannot be read .* change its permissions"):
         find_pictures(tmp_path)
+
+
+def png_with(folder: Path, **chunks: bytes) -> Path:
+    """A good picture with long chunks of text or a colour profile."""
+    words = PngInfo()
+    if "text" in chunks:
+        words.add_itxt("parameters", chunks["text"].decode(), zip=True)
+    path = folder / f"{'-'.join(chunks)}.png"
+    Image.new("RGB", (64, 64), "teal").save(path, pnginfo=words, icc_profile=chunks.get("profile"))
+    return path
+
+
+@pytest.mark.parametrize("chunk", ["text", "profile"])
+def test_long_words_in_a_png_are_no_fault(tmp_path: Path, chunk: str) -> None:
+    path = png_with(tmp_path, **{chunk: b"a" * 5_000_000})
+    picture, _ = read_picture(path, 64)
+    assert picture[:, 32, 32].tolist() == [0, 128, 128]
+
+
+@pytest.mark.parametrize("name", ["@eaDir", "$RECYCLE.BIN", "lost+found", "__MACOSX"])
+def test_folders_of_the_system_are_left_out(folder: Path, name: str) -> None:
+    before = find_pictures(folder)
+    shutil.copytree(folder, folder / name / "inside")
+    assert find_pictures(folder) == before
+
+
+@pytest.mark.parametrize("name", ["a.ppm", "a.tga", "a.jp2", "a.heic", "a.ico", "A"])
+def test_pictures_that_are_not_read_are_named(folder: Path, name: str) -> None:
+    picture = folder / name
+    if name == "A":
+        Image.new("RGB", (64, 64)).save(picture, format="PNG")
+    else:
+        picture.touch()
+    with pytest.warns(SkippedPicture, match="no suffix" if name == "A" else picture.suffix):
+        assert len(find_pictures(folder)) == 3
+
+
+def test_other_files_without_a_suffix_are_nobodys_business(folder: Path) -> None:
+    (folder / "README").write_text("pictures of three colours")
+    (folder / "notes.txt").touch()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(find_pictures(folder)) == 3
+
+
+def test_the_parts_of_a_set_are_not_merged_without_a_word(folder: Path) -> None:
+    for part in ("train", "test"):
+        (folder / part).mkdir()
+        Image.new("RGB", (64, 64), "white").save(folder / part / "a.png")
+    with pytest.warns(UserWarning, match=r"test and train .* taken together"):
+        assert len(find_pictures(folder)) == 5
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(find_pictures(folder / "train")) == 1
