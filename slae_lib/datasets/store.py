@@ -4,7 +4,6 @@ import warnings
 from pathlib import Path
 
 import torch
-from tqdm.auto import tqdm
 
 from slae_lib.datasets.bank import MetadataBank
 from slae_lib.datasets.sets import ImageSet, load_images
@@ -13,6 +12,7 @@ from slae_lib.support.errors import LabError
 from slae_lib.support.files import cache_folder, stored_file
 from slae_lib.support.images import to_float
 from slae_lib.support.pretrained import MissingWeightsError
+from slae_lib.support.progress import progress_bar
 
 # Banks that come with this project, by the name of their built-in data set.
 _STORED = {"fluent-faces": "fluent_faces_metadata.safetensors"}
@@ -43,7 +43,7 @@ def extract(
     rows = []
     with (
         torch.no_grad(),
-        tqdm(
+        progress_bar(
             desc=f"metadata of {images.name}",
             total=len(images),
             unit="picture",

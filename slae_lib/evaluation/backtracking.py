@@ -16,7 +16,6 @@ from typing import Literal, Protocol, get_args
 
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from slae_lib.evaluation.intervals import Interval, bootstrap_mean
 from slae_lib.generator import Generator
@@ -25,6 +24,7 @@ from slae_lib.metadata import RESOLUTION, MetadataExtractor
 from slae_lib.support.errors import UsageError
 from slae_lib.support.images import resized, to_float, to_uint8
 from slae_lib.support.pretrained import perceptual_distance
+from slae_lib.support.progress import progress_bar
 from slae_lib.training.sampling import GeneratedImages
 
 DistanceKind = Literal["lpips", "vgg", "l1"]
@@ -166,7 +166,7 @@ def backtrack(
     restarts, chunks = len(noise), torch.arange(len(targets)).split(batch_size)
     total = restarts * len(chunks) * search.steps
     parts = []
-    with tqdm(desc="back-tracking", total=total, unit="step", disable=not progress) as bar:
+    with progress_bar(desc="back-tracking", total=total, unit="step", disable=not progress) as bar:
         for chunk in chunks:
             wanted = to_float(targets[chunk]).to(device)
             starts = [rows[:, chunk].to(device) for rows in inputs]

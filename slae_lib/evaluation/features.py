@@ -9,12 +9,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from slae_lib.evaluation.sources import Images, StoredImages
 from slae_lib.support.device import prepare_process
 from slae_lib.support.errors import LabError
 from slae_lib.support.files import atomic_write, cache_folder
+from slae_lib.support.progress import progress_bar
 
 
 @dataclass(eq=False)
@@ -85,7 +85,7 @@ def in_batches(
     """
     prepare_process()
     rows = []
-    with tqdm(desc=text, total=len(images), unit="image", disable=text is None) as bar:
+    with progress_bar(desc=text, total=len(images), unit="image", disable=text is None) as bar:
         for batch in _batches(images, batch_size):
             rows.append(network(batch).float().cpu())
             bar.update(len(batch))

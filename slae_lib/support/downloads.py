@@ -27,6 +27,7 @@ from tqdm.auto import tqdm
 from urllib3.exceptions import MaxRetryError
 
 from slae_lib.support.errors import LabError
+from slae_lib.support.progress import LOG_SECONDS, in_a_file
 
 WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds before the second, third, ... try
 SILENCE = 20.0  # seconds without a byte after which a connection counts as cut
@@ -205,8 +206,12 @@ class _Download:
         except requests.RequestException as problem:
             # Without any connection there is nothing to wait for; what broke off may come back.
             if any(isinstance(part, MaxRetryError) for part in problem.args):
-                host = urlsplit(self.url).netloc
-                raise self.failure(f"no connection to {host} ({_heart(problem)})") from problem
+                goal = urlsplit(self.url).netloc
+                if isinstance(problem, requests.exceptions.ProxyError):
+                    known = requests.utils.get_environ_proxies(self.url)
+                    proxy = urlsplit(requests.utils.select_proxy(self.url, known) or "")
+                    goal = f"the proxy {proxy.hostname}:{proxy.port}, which the environment names"
+                raise self.failure(f"no connection to {goal} ({_heart(problem)})") from problem
             raise _Cut(f"the connection was cut ({_heart(problem)})") from problem
 
     def _has_more(self, answer: requests.Response, have: int) -> bool:
@@ -238,6 +243,7 @@ class _Download:
             raise self.failure(words)
         answer.raw.enforce_content_length = False  # or what arrived just before a cut is lost
         look = {"desc": self.path.name, "initial": have, "disable": not self.progress}
+        look |= {"mininterval": LOG_SECONDS} if in_a_file() else {}
         with (
             self.part.open("ab") as file,
             tqdm.wrapattr(file, "write", total, **look) as goal,

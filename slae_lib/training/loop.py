@@ -2,7 +2,6 @@
 
 import contextlib
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any, cast
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.utils import set_seed
-from tqdm.auto import tqdm
 
 from slae_lib.augment import parse_policy
 from slae_lib.config import ModelConfig, NetworkConfig
@@ -20,6 +18,7 @@ from slae_lib.datasets.bank import MetadataBank
 from slae_lib.support.device import prepare_process
 from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.images import to_float
+from slae_lib.support.progress import fitting, progress_bar
 from slae_lib.support.spectral_norm import refresh_spectral_norm
 from slae_lib.training.batches import image_batches
 from slae_lib.training.checkpoint import load_checkpoint, save_generator
@@ -198,26 +197,24 @@ def _save_result(
 
 
 def _postfix(row: dict[str, float | None]) -> dict[str, str]:
+    # The most telling first: on a narrow terminal the last are left out.
     shown = {
         "D": row["discriminator"],
         "G": row["generator"],
-        "rec": row["reconstruction"],
         "diversity": row["diversity"],
         "broken": row["broken"],
+        "rec": row["reconstruction"],
         "img/s": row["images_per_second"],
     }
-    return {name: f"{value:.2f}" for name, value in shown.items() if value is not None}
+    return fitting({name: f"{value:.2f}" for name, value in shown.items() if value is not None})
 
 
 def _bar(config: RunConfig, state: TrainingState, recorder: Recorder | None) -> Any:
-    # In a log file every update would stay, in one endless line.
-    in_a_file = not sys.stderr.isatty() and "ipykernel" not in sys.modules
-    return tqdm(
+    return progress_bar(
         total=config.iterations,
         initial=state.iteration,
         desc="compile (minutes)" if getattr(config, "compile", False) else "train",
         disable=recorder is None,
-        mininterval=30 if in_a_file else 0.1,
     )
 
 

@@ -287,3 +287,13 @@ def test_the_progress_bar_names_the_file(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.split("\r")[-1].startswith("weights.bin: 100%") if progress else err == ""
+
+
+def test_a_proxy_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://someone:secret@127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(DownloadError, match=r"the proxy 127\.0\.0\.1:9") as failure:
+        download("http://example.org/weights.pth", tmp_path / "weights.pth")
+    assert "secret" not in str(failure.value)
