@@ -3,6 +3,8 @@
 The heavy imports stand inside the commands, so that ``slae --help`` answers at once.
 """
 
+import io
+import sys
 import warnings
 from typing import Any
 
@@ -15,9 +17,10 @@ from slae_lib.cli.doctor import doctor
 from slae_lib.cli.evaluate import evaluate
 from slae_lib.cli.export import export
 from slae_lib.cli.metadata import metadata
+from slae_lib.cli.options import restore_help
 from slae_lib.cli.sample import sample
 from slae_lib.cli.train import train
-from slae_lib.support.errors import LabError, UsageError
+from slae_lib.support.errors import LabError, UsageError, in_words
 
 
 class _Failure(click.ClickException):
@@ -37,9 +40,25 @@ class LabGroup(click.Group):
         """
         warnings.showwarning = _show_warning  # type: ignore[assignment]
         try:
-            return super().invoke(ctx)
+            with in_words("it", self._smaller(ctx)):
+                return super().invoke(ctx)
         except LabError as error:
             raise _Failure(error) from error
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the command line; what a terminal has no letter for is escaped and not a fault."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        return super().main(*args, **options)
+
+    def _smaller(self, ctx: click.Context) -> str:
+        """Return what of a command's options makes its work smaller."""
+        name = (ctx._protected_args or [""])[0]  # of the command; none is parsed yet
+        command = self.commands.get(name)
+        own = {option for it in (command.params if command else []) for option in it.opts}
+        given = [option for option in SMALLER if option in own]
+        return f"make {' or '.join(given)} smaller" if given else "close other programs"
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any) -> None:
@@ -49,12 +68,13 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: Any) -> N
         click.echo(f"Warning: {message}", err=True)
 
 
+SMALLER = ("--batch-size", "--width", "--resolution", "--count", "--images")
 HELP = """SLAE Lab: train a few-shot GAN with spatial attention, and look inside it.
 
 \b
 First steps:
   slae doctor                        is everything there?
-  slae train                         learn 95 drawn faces in minutes on a CPU
+  slae train                         learn 93 faces in minutes on a CPU
   slae train --data MY_PICTURES      learn your own pictures
   slae sample --run runs/MY_RUN      draw new ones
 """
@@ -72,3 +92,5 @@ def main() -> None:
 
 for command in (train, sample, export, evaluate, ablate, cost, data, metadata, doctor):
     main.add_command(command)
+if main.help is not None and train.__doc__ is None:  # python -OO has thrown the help away
+    restore_help(main)

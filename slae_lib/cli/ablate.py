@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from slae_lib.cli.options import LateChoice, SpreadCommand
+from slae_lib.support.files import short
 from slae_lib.training.presets import PRESETS
 
 
@@ -89,7 +90,7 @@ def ablate(
     from slae_lib.ablation import SYSTEMS, Ablation, final_table, run_ablation
     from slae_lib.plotting.ablation import write_page
 
-    folder = out or Path("runs") / f"ablation-{Path(data).resolve().name}"
+    folder = out or Path("runs") / f"ablation-{short(Path(data).resolve().name)}"
     ablation = Ablation(
         data=data,
         folder=folder,

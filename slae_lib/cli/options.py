@@ -1,6 +1,9 @@
 """Command-line options made from the fields of the configurations."""
 
+import ast
 import dataclasses
+import inspect
+import textwrap
 import types
 import typing
 from collections.abc import Callable, Iterable
@@ -25,6 +28,16 @@ class SectionedCommand(click.Command):
         for title, records in sections.items():
             with formatter.section(title):
                 formatter.write_dl(records)
+
+
+def restore_help(command: click.Command) -> None:
+    """Read the help of a command, and of those below it, from the source again."""
+    if command.help is None and command.callback is not None:
+        source = textwrap.dedent(inspect.getsource(command.callback))
+        function = ast.parse(source).body[0]
+        command.help = ast.get_docstring(function)  # type: ignore[arg-type]
+    for below in getattr(command, "commands", {}).values():
+        restore_help(below)
 
 
 class SpreadCommand(click.Command):
@@ -79,7 +92,7 @@ class SectionOption(click.Option):
 
 
 def config_options(
-    config: type, section: str, without: Iterable[str] = ()
+    config: type, section: str, without: Iterable[str] = (), usual: Any = None
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return a decorator that adds an option for every field of a configuration.
 
@@ -89,6 +102,7 @@ def config_options(
         config: a dataclass whose fields carry ``metadata["help"]``.
         section: title in the help.
         without: fields that get no option.
+        usual: a configuration whose values the help shows as defaults.
     """
     hints = typing.get_type_hints(config)
 
@@ -108,12 +122,19 @@ def config_options(
                 if field.metadata["choices"]
                 else _click_type(hint),
                 default=None,
-                help=field.metadata["help"] + ".",
+                help=f"{field.metadata['help']}.{_default(usual, field.name)}",
             )
             command = option(command)
         return command
 
     return decorate
+
+
+def _default(usual: Any, name: str) -> str:
+    value = getattr(usual, name, None)
+    if value is None:
+        return ""
+    return f"  [default: {('no', 'yes')[value] if isinstance(value, bool) else value}]"
 
 
 def given(config: type, values: dict[str, Any]) -> dict[str, Any]:

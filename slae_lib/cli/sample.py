@@ -27,11 +27,9 @@ import click
     type=click.Path(path_type=Path),
     help="Sheet of all images, or of the first ones if they are very many: .png, .jpg or .webp  "
     "[default: samples-SEED.png beside the generator, samples-METADATA-SEED.png with another "
-    "--metadata than bank]",
+    "--metadata than bank; none with --each]",
 )
-@click.option(
-    "--each", type=click.Path(path_type=Path), help="Folder to write each image to as well."
-)
+@click.option("--each", type=click.Path(path_type=Path), help="Folder to write each image to.")
 def sample(
     run: Path, count: int, seed: int, mode: str, out: Path | None, each: Path | None
 ) -> None:
@@ -40,13 +38,16 @@ def sample(
     With --each every image is written when it is made: stop it, and those made so far are there.
     """
     from slae_lib.support.device import prepare_process
+    from slae_lib.support.files import short
     from slae_lib.training.sampling import GeneratedImages
     from slae_lib.training.sheet import check_sheet, on_sheet, save_images
 
     file = run / "generator.safetensors" if run.is_dir() else run
     source = "" if mode == "bank" else f"{Path(mode).stem}-"
-    sheet = out or file.parent / f"samples-{source}{seed}.png"
-    check_sheet(sheet)
+    beside = None if each else file.parent / f"samples-{short(source)}{seed}.png"
+    sheet = out or beside
+    if sheet is not None:
+        check_sheet(sheet)
     prepare_process()
     images = GeneratedImages.from_file(file, count, seed, mode)
     shown = on_sheet(count, images.resolution)

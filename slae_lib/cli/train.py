@@ -12,11 +12,18 @@ import click
 
 from slae_lib.cli.options import SectionedCommand, config_options, given
 from slae_lib.support.errors import LabError, UsageError
+from slae_lib.support.files import short
 from slae_lib.training.config import RunConfig
 from slae_lib.training.families import all_presets, families
 from slae_lib.training.presets import Preset
 
-HELP = """Train a generator and leave it, with pictures, in the folder of a run.
+FEW_IMAGES = 8_000
+"""What a run has to have seen before its samples can be judged."""
+USUAL = "cpu-demo"
+usual_preset = all_presets()[USUAL]
+HELP = f"""Train a generator and leave it, with pictures, in the folder of a run.
+
+The defaults below are those of --preset {USUAL}; another preset has its own.
 
 \b
 Presets:
@@ -31,10 +38,12 @@ def _family_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of every family; what an earlier one has as well is there once."""
     offered: set[str] = set()
     sections = []
+    shown = {type(part): part for part in (usual_preset.model, usual_preset.train)}
     for family in families():
         alone = f" of {family.title}" if offered else ""
         for config, title in ((family.train, "Training"), (family.model, "Networks")):
-            sections.append(config_options(config, f"{title}{alone}", without=offered))
+            usual = shown.get(config) or config()
+            sections.append(config_options(config, f"{title}{alone}", offered, usual))
             offered = offered | _names(config)
     for section in reversed(sections):
         command = section(command)
@@ -45,7 +54,7 @@ def _family_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--preset",
     type=click.Choice(list(all_presets())),
-    default="cpu-demo",
+    default=USUAL,
     show_default=True,
     help="Named configuration; every option below changes one thing in it.",
 )
@@ -89,7 +98,7 @@ def train(
     _refuse_foreign(chosen, preset, fields)
     model: Any = dataclasses.replace(chosen.model, **given(type(chosen.model), fields))
     config: Any = dataclasses.replace(chosen.train, **given(type(chosen.train), fields)).settled()
-    run = out or Path("runs") / f"{Path(data).resolve().name}-{preset}"
+    run = out or Path("runs") / f"{short(Path(data).resolve().name)}-{preset}"
     check_folder(run, overwrite)
     model, images, bank = load_inputs(model, config, data)
     asked = fields.get("metadata_dim")
@@ -199,6 +208,8 @@ def _train(
         if (run / "generator.safetensors").is_file():
             click.echo("Until it is finished, generator.safetensors and the pictures stay as old.")
         ctx.exit(130)
+    if config.iterations * config.batch_size < FEW_IMAGES:
+        click.echo(f"\n{config.iterations} iterations are few: grey squares and blots are normal.")
     made = [*write_gallery(run, images), (run / "generator.safetensors", "the generator")]
     click.echo("\nMade:")
     _print_columns((str(path), text) for path, text in made)
@@ -206,10 +217,15 @@ def _train(
     _print_columns(
         [
             (f"slae sample --run {folder} --seed 1", "draw other images"),
-            (f"slae train --resume {folder} --iterations {2 * config.iterations}", "train on"),
+            (f"slae train --resume {folder} --iterations {_further(config)}", "train on"),
             ("slae train --data FOLDER", "learn your own pictures"),
         ]
     )
+
+
+def _further(config: RunConfig) -> int:
+    """Return to how many iterations to go on: twice as many, or as many as give pictures."""
+    return max(2 * config.iterations, -(-2 * FEW_IMAGES // config.batch_size // 100) * 100)
 
 
 def _print_columns(lines: Iterable[tuple[str, str]]) -> None:

@@ -8,10 +8,10 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from slae_lib.support.errors import UsageError
 from slae_lib.support.files import atomic_write
+from slae_lib.support.progress import progress_bar
 
 SHEET_FORMATS = {
     ".png": ("PNG", 2**31 - 1),
@@ -22,6 +22,9 @@ SHEET_FORMATS = {
 """By the suffix of a sheet: Pillow's name, and how many pixels the format allows on a side."""
 SHEET_PIXELS = 2**28
 """A sheet has no more than about these, which take 1 GiB of memory while it is put together."""
+
+
+GAP = 2  # px of white between the images
 
 
 class Pictures(Protocol):
@@ -38,9 +41,9 @@ def on_sheet(count: int, resolution: int) -> int:
 
 
 def save_images(
-    images: Pictures, sheet: Path, each: Path | None = None, progress: bool = False
+    images: Pictures, sheet: Path | None, each: Path | None = None, progress: bool = False
 ) -> list[Path]:
-    """Write images as one sheet and, if wanted, as files of their own.
+    """Write images as one sheet, as files of their own, or both.
 
     An image is written when it comes, so that the memory holds the sheet and no more. Whoever
     stops it finds whole files in ``each``, and the sheet as it was.
@@ -48,7 +51,7 @@ def save_images(
     Args:
         images: one or more.
         sheet: file of all images side by side, or of the first ones (`on_sheet`): PNG, JPEG or
-            WebP, as its suffix says, and PNG if it has none.
+            WebP, as its suffix says, and PNG if it has none. None: no sheet.
         each: folder for ``0000.png`` and so on.
         progress: show a progress bar.
 
@@ -56,39 +59,64 @@ def save_images(
         The files written, the folder standing for its files.
 
     Raises:
-        UsageError: if ``sheet`` is a folder, or has another suffix; or if it does not hold all
-            images and there is no ``each``.
+        UsageError: if ``sheet`` is a folder, or has another suffix; if it does not hold all
+            images and there is no ``each``; or if ``each`` has such files already.
         LabError: if a file cannot be written.
     """
+    if each is not None:
+        check_each(each)
+    canvas, columns = (None, 1) if sheet is None else _canvas(images, sheet, each is not None)
+    shown = 0 if canvas is None else on_sheet(len(images), next(iter(images)).shape[-1])
+    bar = progress_bar(images, "images", len(images), unit="image", disable=not progress)
+    for index, image in enumerate(bar):
+        picture = Image.fromarray(np.ascontiguousarray(image.permute(1, 2, 0).numpy()))
+        if canvas is not None and index < shown:
+            step = image.shape[-1] + GAP
+            canvas.paste(picture, (index % columns * step, index // columns * step))
+        if each is not None:
+            with atomic_write(each / f"{index:04d}.png") as temporary:
+                picture.save(temporary, format="PNG")
+    if sheet is not None and canvas is not None:
+        kind, _ = SHEET_FORMATS[sheet.suffix.lower() or ".png"]
+        with atomic_write(sheet) as temporary:
+            canvas.save(temporary, format=kind, quality=95)  # PNG has no quality to choose
+    return [path for path in (sheet, each) if path is not None]
+
+
+def _canvas(images: Pictures, sheet: Path, rest_elsewhere: bool) -> tuple[Image.Image, int]:
+    """Return an empty sheet for the images, and its columns."""
     check_sheet(sheet)
     kind, longest = SHEET_FORMATS[sheet.suffix.lower() or ".png"]
     side = next(iter(images)).shape[-1]
     shown = on_sheet(len(images), side)
-    if shown < len(images) and each is None:
+    if shown < len(images) and not rest_elsewhere:
         raise UsageError(
             f"A sheet holds {shown} images of {side} px and not {len(images)}; give a folder for "
             "them with --each, or take fewer."
         )
     columns = math.ceil(math.sqrt(shown))
-    step = side + 2  # white lines of 2 px between the images
-    size = (columns * step - 2, math.ceil(shown / columns) * step - 2)
+    step = side + GAP
+    size = (columns * step - GAP, math.ceil(shown / columns) * step - GAP)
     if max(size) > longest:
         raise UsageError(
             f"The sheet has {size[0]}x{size[1]} pixels and {kind} allows {longest} on a "
             f"side; write it to {sheet.with_suffix('.png')}, or take fewer images."
         )
-    canvas = Image.new("RGB", size, "white")
-    bar = tqdm(images, "images", len(images), unit="image", disable=not progress)
-    for index, image in enumerate(bar):
-        picture = Image.fromarray(np.ascontiguousarray(image.permute(1, 2, 0).numpy()))
-        if index < shown:
-            canvas.paste(picture, (index % columns * step, index // columns * step))
-        if each is not None:
-            with atomic_write(each / f"{index:04d}.png") as temporary:
-                picture.save(temporary, format="PNG")
-    with atomic_write(sheet) as temporary:
-        canvas.save(temporary, format=kind, quality=95)  # PNG has no quality to choose
-    return [sheet] if each is None else [sheet, each]
+    return Image.new("RGB", size, "white"), columns
+
+
+def check_each(folder: Path) -> None:
+    """Refuse a folder whose images would be mixed with new ones.
+
+    Raises:
+        UsageError: if it holds images of an earlier time.
+    """
+    old = sorted(folder.glob("[0-9][0-9][0-9][0-9]*.png")) if folder.is_dir() else []
+    if old:
+        raise UsageError(
+            f"{folder} already holds {len(old)} images, such as {old[0].name}, which would be "
+            "mixed with the new ones; delete them, or give --each another folder."
+        )
 
 
 def check_sheet(sheet: Path) -> None:
