@@ -15,6 +15,7 @@ from slae_lib.cli.doctor import doctor
 from slae_lib.cli.evaluate import evaluate
 from slae_lib.cli.export import export
 from slae_lib.cli.metadata import metadata
+from slae_lib.cli.notebooks import notebooks
 from slae_lib.cli.sample import sample
 from slae_lib.cli.train import train
 from slae_lib.support.errors import LabError, UsageError
@@ -70,5 +71,5 @@ def main() -> None:
     """Run one of the lab's commands."""
 
 
-for command in (train, sample, export, evaluate, ablate, cost, data, metadata, doctor):
+for command in (train, sample, export, evaluate, ablate, cost, data, metadata, notebooks, doctor):
     main.add_command(command)
