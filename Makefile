@@ -64,11 +64,8 @@ notebooks: install ## run the notebooks anew and store what comes out (NB=NAME: 
 	"$(BIN)/python" notebooks/execute.py $(NB)
 
 student: install ## the students' edition in build/student (SOLUTIONS=no: none on demand, either)
-	rm -rf build/student && mkdir -p build/student/source/slae-lab
-	cp notebooks/*.ipynb build/student/source/slae-lab
-	cp notebooks/nbgrader_config.py build/student
-	cd build/student && SOLUTIONS="$(SOLUTIONS)" PATH="$(abspath $(BIN)):$$PATH" "$(abspath $(BIN))/python" -m nbgrader generate_assignment slae-lab
-	@echo "The students' edition is in build/student/release/slae-lab."
+	rm -rf build/student
+	SOLUTIONS="$(SOLUTIONS)" "$(BIN)/slae" notebooks --student build/student/release/slae-lab
 
 lint: install ## check style, format and types
 	"$(BIN)/python" -m ruff check .

@@ -1,4 +1,4 @@
-"""How nbgrader makes the students' edition, and how long it waits when it grades.
+"""How nbgrader makes the students' edition, and what it forgives when it grades.
 
 nbgrader reads this file from the folder of a course. Its own stub raises NotImplementedError,
 and the check below an exercise could then not explain what is missing.
@@ -8,8 +8,9 @@ import os
 from typing import Any
 
 from nbformat import NotebookNode
-from nbgrader.converters import GenerateAssignment
-from nbgrader.preprocessors import NbGraderPreprocessor
+from nbgrader.converters import Autograde, GenerateAssignment
+from nbgrader.nbgraderformat import MetadataValidator
+from nbgrader.preprocessors import CheckCellMetadata, NbGraderPreprocessor
 
 
 class DropBadge(NbGraderPreprocessor):
@@ -40,10 +41,36 @@ class CloseSolutions(NbGraderPreprocessor):
         return cell, resources
 
 
+class DropStrayMarks(NbGraderPreprocessor):
+    """Take nbgrader's marks from a cell that is none of the assignment's, so that grading goes on.
+
+    A student copies a cell, brings one from another lesson, or from a course with an older
+    nbgrader. nbgrader 0.9.6 takes away a part of its marks and then fails on what is left: that
+    student is not graded, and where it takes the rest for an old format, nobody after that student
+    is. Without marks the cell stays and runs, like any other that a student has added.
+    """
+
+    def preprocess_cell(
+        self, cell: NotebookNode, resources: Any, index: int
+    ) -> tuple[NotebookNode, Any]:
+        """Return the cell, without marks that nbgrader would not accept."""
+        if "nbgrader" in cell.metadata:
+            try:
+                MetadataValidator().validate_cell(cell)
+            except Exception as error:  # of whatever kind: a student's file may hold anything
+                reason = str(error).partition("\n")[0]
+                self.log.warning("Cell %d is taken as the student's own: %s", index + 1, reason)
+                del cell.metadata["nbgrader"]
+        return cell, resources
+
+
 # nbgrader provides get_config.
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
 c.ClearSolutions.code_stub = {"python": "# YOUR CODE HERE"}
 c.GenerateAssignment.preprocessors = [*GenerateAssignment.preprocessors.default(), DropBadge]
 if os.environ.get("SOLUTIONS") == "no":  # make student SOLUTIONS=no
     c.GenerateAssignment.preprocessors.append(CloseSolutions)
+steps = list(Autograde.sanitize_preprocessors.default())
+steps.insert(steps.index(CheckCellMetadata), DropStrayMarks)  # after all that restore a cell
+c.Autograde.sanitize_preprocessors = steps
 c.Execute.timeout = 300  # seconds for a cell; lesson 08 trains for 40 on two quiet cores

@@ -1,16 +1,24 @@
-"""The files around the package say the same thing, and the wheel holds what it needs."""
+"""The files around the package say the same thing, and wheel and sdist hold what they need."""
 
+import email
 import importlib.metadata
+import os
 import re
 import subprocess
+import sys
+import tarfile
 import tomllib
 import zipfile
+from collections.abc import Iterator
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
 import hatchling.build
 import pytest
 import yaml
+
+from slae_lib.course.lessons import LESSONS
 
 ROOT = Path(__file__).parents[1]
 
@@ -108,21 +116,91 @@ def test_top_level_stays_small(repository_files: list[Path]) -> None:
     assert {path.parts[0] for path in repository_files} <= TOP_LEVEL
 
 
-def test_wheel_holds_the_package_and_its_data(
-    project: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
     # The build backend itself, in this process: pip would first fetch it from the network.
-    monkeypatch.chdir(ROOT)
-    with zipfile.ZipFile(tmp_path / hatchling.build.build_wheel(str(tmp_path))) as wheel:
-        names = set(wheel.namelist())
+    folder = tmp_path_factory.mktemp("wheel")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        name = hatchling.build.build_wheel(str(folder))
+    with zipfile.ZipFile(folder / name) as file:
+        yield file
+
+
+def told_of(wheel: zipfile.ZipFile) -> Message:
+    """What a package index knows of the wheel."""
+    (name,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+    return email.message_from_string(wheel.read(name).decode("utf-8"))
+
+
+def test_wheel_holds_the_package_its_data_and_the_course(
+    project: dict[str, Any], wheel: zipfile.ZipFile
+) -> None:
+    names = set(wheel.namelist())
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "slae_lib").rglob("*.py")}
     assert modules <= names
-    assert "slae_lib/data/fluent_faces_metadata.safetensors" in names
+    assert {"slae_lib/data/fluent_faces_metadata.safetensors", "slae_lib/py.typed"} <= names
     data = {name.removeprefix("slae_lib/") for name in names if name.startswith("slae_lib/data/")}
     results = {"data/results/ablation_openmoji-faces.json", "data/results/cost_256_pairs.json"}
     own = {path.relative_to(ROOT).as_posix() for path in (ROOT / "data").rglob("*.*")}
-    assert data == own | results
+    notebooks = [*(ROOT / "notebooks").glob("*.ipynb"), ROOT / "notebooks" / "nbgrader_config.py"]
+    course = {f"data/notebooks/{path.name}" for path in notebooks}
+    assert len(course) == len(LESSONS) + 1
+    assert data == own | results | course
     assert {name.split("/")[0] for name in names - modules} == {
         "slae_lib",
         f"slae_lib-{project['version']}.dist-info",
     }
+
+
+def test_the_readme_leads_somewhere_from_a_package_index(
+    project: dict[str, Any], wheel: zipfile.ZipFile
+) -> None:
+    readme = told_of(wheel).get_payload()
+    assert readme.startswith("# SLAE Lab")
+    path = f"{project['urls']['Repository'].removeprefix('https://github.com/')}"
+    files = f"https://raw.githubusercontent.com/{path}/v{project['version']}/"
+    pages = f"https://github.com/{path}/blob/v{project['version']}/"
+    pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", readme)
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", readme) if link not in pictures]
+    assert len(pictures) >= 5
+    for picture in pictures:
+        assert (ROOT / picture.removeprefix(files)).suffix == ".png"
+        assert picture.startswith(files)
+    own = [link.removeprefix(pages) for link in links if link.startswith(pages)]
+    assert len(own) >= 20
+    for link in [*own, *(picture.removeprefix(files) for picture in pictures)]:
+        assert (ROOT / link.split("#")[0]).exists(), link
+    assert [link for link in links if not re.match(r"https://|#", link)] == []
+
+
+def test_a_package_index_is_told_where_to_go(
+    project: dict[str, Any], wheel: zipfile.ZipFile
+) -> None:
+    told = told_of(wheel)
+    addresses = dict(line.split(", ", 1) for line in told.get_all("Project-URL"))
+    assert {"Homepage", "Repository", "Course", "Issues", "Releases", "Paper"} <= set(addresses)
+    own = [address for name, address in addresses.items() if name != "Paper"]
+    assert all(address.startswith(project["urls"]["Repository"]) for address in own)
+    assert "Typing :: Typed" in told.get_all("Classifier")
+
+
+def test_the_tests_run_from_an_unpacked_sdist(
+    repository_files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    with tarfile.open(tmp_path / hatchling.build.build_sdist(str(tmp_path))) as sdist:
+        sdist.extractall(tmp_path, filter="data")
+    (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    assert [path for path in repository_files if not (folder / path).is_file()] == []
+    quick = "relative_links or no_lesson_is_missing or a_checkout_gives_its_notebooks"
+    chosen = "test_repository.py test_notebooks.py course/test_editions.py".split()
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", quick, *chosen],
+        cwd=folder / "tests",
+        env=os.environ | {"PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "\n7 passed" in done.stdout

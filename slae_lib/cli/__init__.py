@@ -17,6 +17,7 @@ from slae_lib.cli.doctor import doctor
 from slae_lib.cli.evaluate import evaluate
 from slae_lib.cli.export import export
 from slae_lib.cli.metadata import metadata
+from slae_lib.cli.notebooks import notebooks
 from slae_lib.cli.options import restore_help
 from slae_lib.cli.sample import sample
 from slae_lib.cli.train import train
@@ -90,7 +91,7 @@ def main() -> None:
     """Run one of the lab's commands."""
 
 
-for command in (train, sample, export, evaluate, ablate, cost, data, metadata, doctor):
+for command in (train, sample, export, evaluate, ablate, cost, data, metadata, notebooks, doctor):
     main.add_command(command)
-if main.help is not None and train.__doc__ is None:  # python -OO has thrown the help away
+if __doc__ is None:  # python -OO has thrown the help away
     restore_help(main)

@@ -43,14 +43,24 @@ def badge(name: str, version: str, address: str) -> str:
 def set_up_cell(name: str, version: str, address: str) -> str:
     """Return the first code cell of a notebook; all notebooks have the same.
 
+    Where the lab cannot be installed, its last word is a sentence with two ways on.
+
     Args: as for `badge`.
     """
+    wheel = f"slae_lib-{version}-py3-none-any.whl"
     return f"""\
 try:
     from slae_lib.course import check, hint, predict, set_up, show, solution
 except ModuleNotFoundError:  # on Colab: install the lab in the version of this notebook
     %pip install -q "slae-lib @ git+{address}@v{version}"
-    from slae_lib.course import check, hint, predict, set_up, show, solution
+    try:
+        from slae_lib.course import check, hint, predict, set_up, show, solution
+    except ModuleNotFoundError as missing:
+        raise RuntimeError(
+            "SLAE Lab could not be installed from {address} "
+            f"({{missing}}): try another network, or ask your teacher for the wheel, put it "
+            "beside this notebook and run %pip install {wheel}"
+        ) from None
 
 device = set_up("{name}", version="{version}")"""
 

@@ -27,10 +27,11 @@ def stored_file(name: str) -> Path | None:
     """Return the path of a file or folder that comes with this project; None if it is not there.
 
     An installed package has it inside, in ``data/``. In a checkout it lies beside the package: in
-    ``data/``, or, if the name begins with ``results/``, in ``figures/``.
+    ``data/``, in ``figures/`` (``results/...``), or at the top (``notebooks``).
     """
     package = Path(__file__).parents[1]
-    folders = (package / "data", package.parent / "data", package.parent / "figures")
+    lab = package.parent
+    folders = (package / "data", lab / "data", lab / "figures", lab)
     return next((path for folder in folders if (path := folder / name).exists()), None)
 
 

@@ -1,6 +1,7 @@
 """The list of lessons, and what every notebook starts with and shows."""
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 from matplotlib.patches import FancyBboxPatch
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
 
 from slae_lib import course
 from slae_lib.course import place_in_words, set_up
@@ -27,7 +30,7 @@ def test_the_course_has_thirteen_lessons_and_none_needs_a_later_one() -> None:
     assert course.lesson("02_spatial_attention").title == "Spatial attention"
 
 
-def test_the_address_of_the_repository_stands_once() -> None:
+def test_the_address_of_the_repository_is_the_same_everywhere() -> None:
     with (ROOT / "pyproject.toml").open("rb") as file:
         address = tomllib.load(file)["project"]["urls"]["Repository"]
     assert course.repository() == address
@@ -35,6 +38,30 @@ def test_the_address_of_the_repository_stands_once() -> None:
         "00_start_here", "1.2", address
     )
     assert f"git+{address}@v1.2" in course.set_up_cell("00_start_here", "1.2", address)
+    path = address.removeprefix("https://github.com/")
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert set(re.findall(r"github\w*.com/([\w-]+/[\w-]+)", text)) == {path}
+
+
+@pytest.mark.parametrize("git_finds", ["no server", "no git"])
+def test_a_set_up_that_cannot_install_the_lab_says_how_to_go_on(
+    git_finds: str,
+) -> None:
+    """In a real kernel, with the real pip, at an address where nobody answers."""
+    address = "https://127.0.0.1:9/slae-lab"
+    cell = new_code_cell(course.set_up_cell("02_spatial_attention", "1.2", address))
+    assert cell.source.count("\n") < 20
+    uninstalled = "import os, sys\nsys.modules['slae_lib'] = None\n"
+    if git_finds == "no git":
+        uninstalled += "os.environ['PATH'] = ''"
+    notebook = new_notebook(cells=[new_code_cell(uninstalled), cell])
+    NotebookClient(notebook, kernel_name="python3", allow_errors=True, timeout=300).execute()
+    (error,) = [output for output in cell.outputs if output.output_type == "error"]
+    assert error.ename == "RuntimeError"
+    for told in (address, "another network", "%pip install slae_lib-1.2-py3-none-any.whl"):
+        assert told in error.evalue
+    assert error.evalue.count(". ") == 0  # one sentence
+    assert "During handling" not in "".join(error.traceback)
 
 
 def test_a_place_in_the_course_is_told_in_words() -> None:
@@ -76,6 +103,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import RichOutput, capture_output
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
 from slae_lib.course import show
 InteractiveShell.instance()
 with capture_output() as captured:

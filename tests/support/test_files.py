@@ -14,7 +14,8 @@ def test_stored_files_lie_in_the_package_or_beside_it(
     package = tmp_path / "slae_lib"
     monkeypatch.setattr(files, "__file__", str(package / "support" / "files.py"))
     assert stored_file("x.txt") is None
-    for place in (tmp_path / "figures", tmp_path / "data", package / "data"):  # the last one wins
-        place.mkdir(parents=True)
+    beside = (tmp_path, tmp_path / "figures", tmp_path / "data")
+    for place in (*beside, package / "data"):  # the last one wins
+        place.mkdir(parents=True, exist_ok=True)
         (place / "x.txt").touch()
         assert stored_file("x.txt") == place / "x.txt"
