@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from slae_lib.course.checks.base import called, require
 
-TINY = torch.tensor([[[[1.0, 0.0], [0.0, 4.0]], [[3.0, 0.0], [2.0, 0.0]]]])  # (1, 2, 2, 2)
+PLACE = torch.tensor([-3.0, 2.0, 1.0]).view(1, 3, 1, 1)  # its mean is 0, its maximum 2
 TURNS = ("places", "softmax", "bias", "none")
 KEPT = {"both": (1.0, 1.0), "mean": (1.0, 0.0), "max": (0.0, 1.0)}
 
@@ -38,7 +38,7 @@ def exercise_1(pool_channels: Callable[..., Any]) -> None:
     for divisor in (1, 2):
         require(not torch.allclose(found[:, 0], features.sum(dim=1) / divisor), "sums")
     for index, cause in enumerate(("mean", "maximum")):
-        seen = called(pool_channels, TINY)[0, index].tolist()
+        seen = called(pool_channels, PLACE)[0, index].item()
         require(torch.allclose(found[:, index], right[:, index]), cause, found=seen)
 
 
@@ -183,8 +183,6 @@ def _losses(found: Mapping[str, float], size: int) -> None:
     require(not all(_same(loss, right["both"]) for loss in found.values()), "all_both")
     swapped = _same(found["mean"], right["max"]) and _same(found["max"], right["mean"])
     require(not swapped, "swapped", mean=found["mean"], maximum=found["max"])
-    worst = max(found, key=lambda keep: found[keep] - right[keep])
-    require(found[worst] - right[worst] < 0.1, "not_learned", keep=worst, found=found[worst])
     for keep, wanted in right.items():
         told = {"keep": keep, "size": size, "found": found[keep], "wanted": wanted}
         require(_same(found[keep], wanted), "value", **told)

@@ -23,8 +23,8 @@ def excite(low_channels: int, high_channels: int) -> nn.Sequential:
         nn.Conv2d(high_channels, high_channels, 1, bias=False),
         nn.Sigmoid(),
     )
-    nn.init.normal_(layers[1].weight, std=0.5)
-    nn.init.normal_(layers[3].weight, std=0.6)
+    nn.init.normal_(layers[1].get_parameter("weight"), std=0.5)
+    nn.init.normal_(layers[3].get_parameter("weight"), std=0.6)
     return layers
 
 
@@ -66,7 +66,7 @@ def exercise_1(excitation: Callable[..., Any]) -> None:
 def exercise_2(shapes: dict[str, Any]) -> dict[str, Any]:
     """Check two shapes by multiplying tensors that have them."""
     require(isinstance(shapes, dict) and set(shapes) == {"gate", "high"}, "keys", found=shapes)
-    require(... not in shapes.values(), "open")
+    require(not any(shape is ... for shape in shapes.values()), "open")
     for name, length in (("gate", 2), ("high", 4)):
         shape = shapes[name]
         fits = isinstance(shape, tuple | list) and len(shape) == length
@@ -170,11 +170,11 @@ class Columns:
         self.seen: list[Tensor] = []
 
     def gate(self, low: Tensor) -> Tensor:
-        """Return (1, gates * columns, 1, 1); of several gates, only the last ones see anything."""
+        """Return (1, gates, 1, 1); of several gates, only the last one sees anything."""
         self.seen.append(low.detach().clone())
-        strengths = F.adaptive_avg_pool2d(low, (1, self.columns)).sum(dim=1).view(1, -1, 1, 1)
-        blind = torch.zeros(1, (self.gates - 1) * self.columns, 1, 1)
-        gate = torch.cat([blind, strengths], dim=1).double()
+        strengths = F.adaptive_avg_pool2d(low, (1, self.columns)).sum(dim=(0, 1, 2)).double()
+        gate = torch.zeros(1, self.gates, 1, 1, dtype=torch.float64)
+        gate[0, -1] = (strengths * torch.arange(self.columns)).sum()
         return gate + self.jitter * torch.rand_like(gate)
 
 
@@ -199,7 +199,10 @@ def exercise_6(first_noticed: Callable[..., Any]) -> None:
 def _dots(first_noticed: Callable[..., Any], background: Tensor) -> None:
     """Look at the maps that a link is given: the background, and one dot that moves."""
     link = Columns(4)
-    found = called(first_noticed, link, background)
+    try:
+        found = called(first_noticed, link, background)
+    except IndexError:  # a dot beyond the map: its places tell more
+        found = 0
     require(bool(link.seen), "no_gate")
     whole = isinstance(found, int) and not isinstance(found, bool)
     require(whole, "no_int", found=found)
@@ -211,6 +214,6 @@ def _dots(first_noticed: Callable[..., Any], background: Tensor) -> None:
         require(len(changed) != 0, "no_dot")
         require(len(changed) == 1, "two_dots")
         places.append(changed[0][1:])
-    require([12, 8] in places, "start", found=places[0])
+    require(places[0] == [12, 8], "start", found=places[0])
     require(any(place != [12, 8] for place in places), "stays")
     require(all(row == 12 for row, _ in places), "row", found=places[-1])
