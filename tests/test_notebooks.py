@@ -22,7 +22,7 @@ from notebook_lint import NOTEBOOKS, REPOSITORY, ROOT, VERSION, Subject, faults
 from PIL import Image
 
 from slae_lib.course import badge, set_up_cell
-from slae_lib.course.lessons import LESSONS
+from slae_lib.course.lessons import LESSONS, lesson
 
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
 each_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
@@ -287,7 +287,7 @@ def sound() -> Subject:
 
 **What you will learn**
 **Prerequisites:** none
-**Time:** 35 minutes
+**Time:** {lesson(NAME).minutes} minutes
 **Place in the series:** third"""
     closing = "## Summary\n\nx\n\n## What comes next\n\ny\n\n## References\n\nz"
     picture = new_output(
@@ -474,7 +474,11 @@ add(
 )
 add("opens_as_all_do", "cell 1: its first line", replaces(FIRST, "# 02 · Spatial", "# Spatial"))
 add("opens_as_all_do", "**Time:** is missing", replaces(FIRST, "**Time:**", "Time:"))
-add("opens_as_all_do", "should be 35 minutes", replaces(FIRST, "35 minutes", "an hour"))
+add(
+    "opens_as_all_do",
+    f"should be {lesson(NAME).minutes} minutes",
+    replaces(FIRST, f"{lesson(NAME).minutes} minutes", "an hour"),
+)
 
 
 @breaks("opens_as_all_do", "cell 1: it should be text")
