@@ -44,7 +44,7 @@ class _Alone:
         return nullcontext()
 
     def backward(self, loss: Tensor) -> None:
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
 
 
 def new_training(seed: int = 0) -> TrainingState:

@@ -13,6 +13,7 @@ from slae_lib.plotting.base import (
     GREY,
     ORANGE,
     PURPLE,
+    Look,
     at_width,
     color_bar,
     credit,
@@ -115,10 +116,10 @@ def changes_figure(images: Mapping[str, Tensor], *, attribution: str | None = No
     axes[1][0].set_axis_off()
     for axis, picture in zip(axes[1][1:], pictures[1:], strict=True):
         difference = (picture.float() - pictures[0].float()).abs().mean(dim=0).numpy()  # (R, R)
-        scale = {"cmap": "cividis", "vmin": 0, "vmax": DIFFERENCE_TOP}
+        scale: Look = {"cmap": "cividis", "vmin": 0, "vmax": DIFFERENCE_TOP}
         drawn = draw_picture(axis, difference, **scale)
         axis.set_xlabel(f"mean {difference.mean():.1f}", fontsize=9, labelpad=2)
-    ticks = {0: "0", DIFFERENCE_TOP: f"{DIFFERENCE_TOP}+"}
+    ticks = {0.0: "0", float(DIFFERENCE_TOP): f"{DIFFERENCE_TOP}+"}
     color_bar(figure, drawn, axes.ravel(), ticks, label="difference, in steps of 255", aspect=25)
     credit(figure, attribution)
     return figure
