@@ -47,15 +47,15 @@ def test_a_series_has_a_column_for_each_image() -> None:
 
 
 def test_all_differences_have_one_scale_and_say_their_mean() -> None:
-    plain = torch.zeros(1, 3, 8, 8)
-    images = {"plain": plain, "a little": plain + 0.1, "much": plain + 0.9}
+    plain = -torch.ones(1, 3, 8, 8)  # 0 of 255
+    images = {"plain": plain, "a little": plain + 0.4, "much": plain + 2}
     figure = changes_figure(images, attribution="drawn by them")
     drawn = [image for axis in figure.axes for image in axis.images]
     differences = [image for image in drawn if np.asarray(image.get_array()).ndim == 2]
     assert len(differences) == 2
     assert {image.get_clim() for image in differences} == {(0, DIFFERENCE_TOP)}
     told = [axis.get_xlabel() for axis in figure.axes if axis.get_xlabel()]
-    assert told == ["mean 13.0", "mean 115.0"]
+    assert told == ["mean 51.0", "mean 255.0"]
 
 
 def test_a_walk_shows_its_beginning_its_middle_and_its_end() -> None:
