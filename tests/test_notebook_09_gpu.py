@@ -15,7 +15,7 @@ import pytest
 from notebook_lint import NOTEBOOKS
 from PIL import Image
 
-from slae_lib.datasets import DATA_SETS, fetch, load_images
+from slae_lib.datasets import DATA_SETS, fetch
 from slae_lib.support.device import pick_device
 from slae_lib.training.checkpoint import list_checkpoints
 from slae_lib.training.log import read_metrics
@@ -41,7 +41,7 @@ def cell(words: str) -> Callable[[dict[str, Any]], None]:
 
 @pytest.fixture
 def lesson(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, random_vgg: None) -> dict[str, Any]:
-    """The names that the lesson has where its section 7 begins, on a computer with a GPU."""
+    """The names that the lesson has where its section 8 begins, on a computer with a GPU."""
     monkeypatch.setenv("SLAE_CACHE", str(tmp_path / "cache"))
     (tmp_path / "notebooks").mkdir()
     monkeypatch.chdir(tmp_path / "notebooks")
@@ -66,10 +66,22 @@ def lesson(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, random_vgg: None) ->
         "figures": figures,
     }
     cell("WITH_GPU = device.type")(names)
+    cell("from PIL import Image")(names)
     cell("USE_DRIVE = False")(names)
+    cell("def slae(*arguments)")(names)
+    cell("def log(run)")(names)
+    cell("def checkpoint_bytes(model)")(names)
     names["WITH_GPU"] = True
-    names["faces"] = load_images("fluent-faces", 64)
     return names
+
+
+def run_section_8(names: dict[str, Any]) -> None:
+    """Train or go on, and show what the run has become."""
+    cell("def train_or_go_on(run)")(names)
+    cell("import long_run")(names)
+    cell("info, lines = RunInfo.load(run)")(names)
+    cell("import grids_figure")(names)
+    cell("import history_figure")(names)
 
 
 def test_with_a_gpu_the_lesson_trains_stops_and_goes_on(
@@ -78,7 +90,6 @@ def test_with_a_gpu_the_lesson_trains_stops_and_goes_on(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    section_7 = cell('fetch("100-shot-obama")')
     run = tmp_path / "runs" / "obama"
     metrics = run / "metrics.csv"
 
@@ -91,7 +102,7 @@ def test_with_a_gpu_the_lesson_trains_stops_and_goes_on(
 
     with monkeypatch.context() as patched:
         patched.setattr(Recorder, "record", press_stop)
-        section_7(lesson)
+        run_section_8(lesson)
     said = capsys.readouterr().out
     assert "Stopped, with a checkpoint." in said
     reached = int(read_metrics(metrics)[-1]["iteration"])
@@ -100,12 +111,12 @@ def test_with_a_gpu_the_lesson_trains_stops_and_goes_on(
     assert len(list_checkpoints(run / "checkpoints")) == 1
     assert RunInfo.load(run).data == "100-shot-obama"
 
-    section_7(lesson)
+    run_section_8(lesson)
     said = capsys.readouterr().out
     assert f"Going on at iteration {reached} of {ITERATIONS}." in said
     assert f"{ITERATIONS} of {ITERATIONS} iterations" in said
     assert (run / "generator.safetensors").is_file()
 
-    section_7(lesson)
+    run_section_8(lesson)
     assert "This run is finished." in capsys.readouterr().out
     assert len(lesson["figures"]) >= 5  # the log each time, and samples where there are some

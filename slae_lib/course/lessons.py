@@ -48,7 +48,7 @@ LESSONS = (
     Lesson(7, "losses", "Losses", "the hinge and the reconstruction", 70, (5,)),
     Lesson(8, "training_loop", "The training loop", "one iteration, then the loop", 60, (6, 7)),
     Lesson(
-        9, "full_training", "Full training on a GPU", "nothing: the real run, resumed", 60, (8,)
+        9, "full_training", "Full training on a GPU", "nothing: the real run, resumed", 80, (8,)
     ),
     Lesson(
         10, "evaluation", "Evaluation", "the Fréchet distance, back-tracking, novelty", 60, (8,)
@@ -56,7 +56,7 @@ LESSONS = (
     Lesson(
         11, "ablation_and_cost", "Ablation and cost", "a fair comparison of four models", 55, (10,)
     ),
-    Lesson(12, "attention_explorer", "Attention explorer", "nothing: move, and look", 35, (8,)),
+    Lesson(12, "attention_explorer", "Attention explorer", "nothing: move, and look", 55, (8,)),
 )
 """The course in reading order. Figures, notebooks, README and tests all take it from here."""
 

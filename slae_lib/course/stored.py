@@ -5,6 +5,9 @@ from pathlib import Path
 from slae_lib.support.errors import LabError
 from slae_lib.support.files import stored_file
 
+LONG_RUN = "demo"
+"""The longest finished run that comes with the lab; a longer one needs its name here alone."""
+
 
 def demo_run() -> Path:
     """Return the finished run of ``make demo`` that comes with the lab.
@@ -12,7 +15,20 @@ def demo_run() -> Path:
     Raises:
         LabError: if it is not there.
     """
-    folder = stored_file("demo")
+    return _run("demo")
+
+
+def long_run() -> Path:
+    """Return the longest finished run that comes with the lab: its log, samples and generator.
+
+    Raises:
+        LabError: if it is not there.
+    """
+    return _run(LONG_RUN)
+
+
+def _run(name: str) -> Path:
+    folder = stored_file(name)
     if folder is None:
-        raise LabError("data/demo is not there; install the lab again, or run `make demo`.")
+        raise LabError(f"data/{name} is not there; install the lab again.")
     return folder

@@ -1,4 +1,4 @@
-"""Figures of the lesson on full training: half precision, and the time that a cut-off takes."""
+"""Figures of the lesson on full training: half precision, lost time, and samples over time."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from slae_lib.course.figures.shared import strips_figure
 from slae_lib.plotting.base import BLUE, GREY, ORANGE, PURPLE, Look, new_figure, shared_legend, tidy
 
 # Of float16: the smallest number above 0, the smallest with all digits, and the largest.
@@ -37,7 +38,7 @@ def gradients_figure(gradients: Mapping[str, Tensor], *, scale: float) -> Figure
         axis.set_ylim(0, height)
         for left, right, meaning, grey in (
             (-12, low, "becomes 0", 0.3),
-            (low, digits, "fewer digits", 0.12),
+            (low, digits, "subnormal", 0.12),
             (high, 6, "inf", 0.3),
         ):
             axis.axvspan(left, right, color=GREY, alpha=grey, linewidth=0)
@@ -78,3 +79,18 @@ def lost_time_figure(
     tidy(axis)
     axis.legend(frameon=False, fontsize=9)
     return figure
+
+
+def grids_figure(grids: Mapping[int, Tensor], *, attribution: str | None = None) -> Figure:
+    """Draw the same noises in the first, a middle and the last grid of samples.
+
+    Args:
+        grids: iteration to uint8 (N, 3, R, R).
+        attribution: who made the training pictures.
+    """
+    order = sorted(grids)
+    side = next(iter(grids.values())).shape[-1]
+    count = max(3, min(8, 560 // side))  # as many as fit into a page
+    chosen = dict.fromkeys((order[0], order[len(order) // 2], order[-1]))
+    rows = {f"iteration {at:,}": grids[at][:count] for at in chosen}
+    return strips_figure(rows, cell=side, attribution=attribution)

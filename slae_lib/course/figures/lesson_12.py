@@ -1,4 +1,4 @@
-"""Figures of the lesson on the explorer: how much each lever moves, and walks with their maps."""
+"""Figures of the lesson on the explorer: differences on one scale, levers, walks with maps."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,19 +6,28 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from slae_lib.explorer.figures.view import draw_maps
+from slae_lib.generator import GeneratorOutput
 from slae_lib.plotting.base import (
     BLUE,
     GREEN,
+    GREY,
     ORANGE,
     PURPLE,
+    Look,
+    at_width,
+    color_bar,
     credit,
     draw_picture,
     label_row,
     new_figure,
     to_pixels,
 )
+from slae_lib.support.images import to_uint8
 
-_COLORS = (BLUE, ORANGE, PURPLE, GREEN)
+DIFFERENCE_TOP = 64
+"""Steps of 255 that are drawn brightest: one scale for all differences of the lesson."""
+
+_COLORS = (BLUE, ORANGE, PURPLE, GREEN, GREY)
 _LEAST = 0.01  # what is smaller is drawn as this, since a logarithm has no zero
 
 
@@ -85,3 +94,48 @@ def series_figure(
     draw_maps(axes[1:], images, attention, "link ")
     figure.suptitle(title, fontsize=11)
     return figure
+
+
+def changes_figure(images: Mapping[str, Tensor], *, attribution: str | None = None) -> Figure:
+    """Draw a picture and changed versions of it, with their differences to it below.
+
+    Every difference is drawn on the same scale, from 0 to `DIFFERENCE_TOP` steps of 255.
+
+    Args:
+        images: heading to an image (1, 3, R, R) in [-1, 1]; the first one is the plain one.
+        attribution: who made the training pictures.
+    """
+    pictures = [to_uint8(image)[0] for image in images.values()]
+    figure = new_figure(1.05 * len(images) + 0.8, 2.65)
+    axes = figure.subplots(2, len(images), squeeze=False)
+    for axis, heading, picture in zip(axes[0], images, pictures, strict=True):
+        draw_picture(
+            axis, to_pixels(picture) // 8 * 8, heading
+        )  # a smaller file, and nobody sees it
+        axis.title.set_fontsize(9)
+    axes[1][0].set_axis_off()
+    for axis, picture in zip(axes[1][1:], pictures[1:], strict=True):
+        difference = (picture.float() - pictures[0].float()).abs().mean(dim=0).numpy()  # (R, R)
+        scale: Look = {"cmap": "cividis", "vmin": 0, "vmax": DIFFERENCE_TOP}
+        drawn = draw_picture(axis, difference, **scale)
+        axis.set_xlabel(f"mean {difference.mean():.1f}", fontsize=9, labelpad=2)
+    ticks = {0.0: "0", float(DIFFERENCE_TOP): f"{DIFFERENCE_TOP}+"}
+    color_bar(figure, drawn, axes.ravel(), ticks, label="difference, in steps of 255", aspect=25)
+    credit(figure, attribution)
+    return figure
+
+
+def walk_figure(walk: GeneratorOutput, link: str, *, title: str) -> Figure:
+    """Draw the beginning, the middle and the end of a walk, with the maps of one link.
+
+    Args:
+        walk: what the generator made of inputs that go from one to another.
+        link: whose maps are shown.
+        title: above the figure.
+    """
+    last = len(walk.image) - 1
+    places = [0, last // 2, last]
+    headings = [f"{place / last:.2f}" for place in places]
+    maps = {link: walk.attention[link][places]}
+    figure = series_figure(to_uint8(walk.image[places]), maps, headings, title=title)
+    return at_width(figure, 4.2)

@@ -5,7 +5,11 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from slae_lib.course.figures.lesson_09 import gradients_figure, lost_time_figure
+from slae_lib.course.figures.lesson_09 import (
+    gradients_figure,
+    grids_figure,
+    lost_time_figure,
+)
 
 
 def words(figure: Figure) -> str:
@@ -25,7 +29,7 @@ def test_gradients_are_counted_where_they_lie_with_and_without_the_scale() -> No
     moved = [bar.get_x() for bar in scaled if bar.get_height() > 0]
     kept = [bar.get_x() for bar in plain if bar.get_height() > 0]
     np.testing.assert_allclose(np.subtract(moved, kept), 3, atol=0.21)
-    for meaning in ("becomes 0", "fewer digits", "inf"):
+    for meaning in ("becomes 0", "subnormal", "inf"):
         assert meaning in words(figure)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["as they are", "× 1,024"]
 
@@ -42,3 +46,15 @@ def test_the_least_of_the_lost_time_is_marked() -> None:
     )
     assert (mark.get_xdata()[0], mark.get_ydata()[0]) == (657, 15)
     assert "least near 660" in words(figure)
+
+
+def test_the_first_a_middle_and_the_last_grid_are_drawn() -> None:
+    grids = {at: torch.full((9, 3, 128, 128), at, dtype=torch.uint8) for at in (6, 12, 60, 120)}
+    figure = grids_figure(grids)
+    assert [text.get_text() for text in figure.texts] == [
+        "iteration 6",
+        "iteration 60",
+        "iteration 120",
+    ]
+    assert len(figure.axes) == 3 * 4  # four of 128 px fit beside each other
+    assert len(grids_figure({5: grids[6]}).axes) == 4
