@@ -1,5 +1,6 @@
 """Checks of lesson 06, metadata. Their sentences stand in `texts/lesson_06.toml`."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -13,10 +14,9 @@ from slae_lib.support.files import stored_file
 from slae_lib.support.pretrained import normalise_for_vgg16
 
 BANK = torch.tensor([[1.0, 7.0, 0.0], [5.0, 7.0, 0.0], [1.0, 7.0, 0.0], [5.0, 7.0, 0.001]])
-EMBEDDINGS = {"neither": (0, 0), "direction": (1, 0), "pace": (0, 1), "both": (1, 1)}
 ROOT = 512**0.5
 
-Pair = tuple[float, float]
+Switches = tuple[bool, bool]  # direction, pace
 
 
 class _Crooked(nn.Module):
@@ -91,7 +91,7 @@ def exercise_2(channel_means: Callable[..., Any]) -> None:
         require(not torch.allclose(found, value, rtol=1e-3), cause)
     right = maps.mean(dim=(2, 3))
     require(torch.allclose(found, right, rtol=1e-3, atol=1e-3), "value")
-    before = called(channel_means, network, images, layer=28)
+    before = called(channel_means, network, images, 28)
     require(not torch.allclose(before, right, rtol=1e-3, atol=1e-3), "layer")
     wanted = network[:29](normalise_for_vgg16(images)).mean(dim=(2, 3))
     require(torch.allclose(before, wanted, rtol=1e-3, atol=1e-3), "value")
@@ -150,47 +150,43 @@ def exercise_4(standardise: Callable[..., Any]) -> None:
     require(abs(last - wanted) < 1e-5, "floor", found=last, wanted=wanted)
 
 
-def exercise_5(moves: dict[str, Any]) -> dict[str, Any]:
-    """Check the eight numbers by making the four embeddings and their steps anew."""
-    require(isinstance(moves, dict) and set(moves) == set(EMBEDDINGS), "keys", found=moves)
-    for name, found in moves.items():
-        require(found is not ..., "open")
-        pair = isinstance(found, tuple | list) and len(found) == 2
-        pair = pair and all(isinstance(number, float) for number in found)
-        require(pair, "pair", name=name, found=found)
+def exercise_5(first_move: Callable[..., Any]) -> dict[str, Any]:
+    """Check the four kinds of steps, on two faces, by making them anew."""
     rows = MetadataBank.load(stored_file("fluent_faces_metadata.safetensors") or "").rows()
     order = rows.square().mean(dim=1).argsort()
-    usual, unusual = rows[order[[46]]], rows[order[[92]]]
-    truth: dict[str, Pair] = {
-        name: (_first_move(*on, usual), _first_move(*on, unusual))
-        for name, on in EMBEDDINGS.items()
-    }
+    faces = rows[order[[46]]], rows[order[[92]]]  # of median size, and the largest
+    kinds = list(itertools.product((False, True), repeat=2))
+    truth = {kind: tuple(_first_move(*kind, face) for face in faces) for kind in kinds}
+    found = {kind: tuple(called(first_move, *kind, face) for face in faces) for kind in kinds}
+    one = found[False, False][0]
+    require(isinstance(one, float), "no_float", found=type(one).__name__)
 
-    def is_like(name: str, pair: Pair, factor: float = 1.0) -> bool:
-        pairs = zip(moves[name], pair, strict=True)
-        return all(abs(found - factor * value) < 0.02 * factor * value for found, value in pairs)
+    def like(kind: Switches, other: Switches, factor: float = 1.0) -> bool:
+        """Whether the steps of this kind are so many times as long as those of another."""
+        pairs = zip(found[kind], truth[other], strict=True)
+        return all(abs(mine - factor * step) < 0.01 * factor * step for mine, step in pairs)
 
-    if is_like("neither", truth["neither"]):
-        for name, without in (("pace", "neither"), ("both", "direction")):
-            require(not is_like(name, truth[without]), "no_scale", name=name)
-        too_small = all(is_like(name, truth[name], 1 / ROOT) for name in ("direction", "both"))
-        require(not too_small, "root_of_sum", name="direction")
-    for name, right in truth.items():
-        require(not is_like(name, right[::-1]), "faces_swapped", name=name)
-        require(not is_like(name, (right[0] ** 2, right[1] ** 2)), "squared", name=name)
-        for other, value in truth.items():
-            require(
-                other == name or not is_like(name, value), "names_swapped", name=name, other=other
-            )
-        count = round(moves[name][0] / right[0])
-        require(count < 2 or not is_like(name, right, count), "steps", name=name, found=count)
-        require(is_like(name, right), "value", name=name, found=moves[name], wanted=right)
-    neither, direction, pace = truth["neither"], truth["direction"], truth["pace"]
-    told = {"unfair": neither[1] / neither[0], "fair": direction[1] / direction[0]}
-    return {"slower": neither[0] / pace[0], **told}
+    plain, direction, pace, both = kinds[0], kinds[2], kinds[1], kinds[3]
+    small = all(abs(move) < 1e-6 for move in found[plain])
+    require(not small, "signed")
+    squares = zip(found[plain], truth[plain], strict=True)
+    require(not all(abs(move - step**2) < 0.01 * step**2 for move, step in squares), "squared")
+    require(not like(plain, plain, 256), "summed")
+    count = round(one / truth[plain][0])
+    require(count < 2 or not like(plain, plain, count), "steps", found=count)
+    require(not (like(pace, direction) and like(direction, pace)), "swapped")
+    require(not like(plain, both), "turned_round")
+    require(not like(pace, plain), "no_pace")
+    require(not like(direction, plain), "no_direction")
+    require(not like(direction, direction, 1 / ROOT), "root_of_sum")
+    for kind in kinds:
+        told = {"direction": kind[0], "pace": kind[1], "wanted": truth[kind], "found": found[kind]}
+        require(like(kind, kind), "value", **told)
+    unfair, fair = (truth[kind][1] / truth[kind][0] for kind in (plain, direction))
+    return {"slower": truth[plain][0] / truth[pace][0], "unfair": unfair, "fair": fair}
 
 
-def _first_move(direction: int, pace: int, metadata: Tensor) -> float:
+def _first_move(direction: bool, pace: bool, metadata: Tensor) -> float:
     """Return how far one step of Adam moves the outputs; the weights' start does not matter."""
     weight = nn.Parameter(torch.zeros(256, 512))
     if direction:
