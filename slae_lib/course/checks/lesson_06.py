@@ -1,6 +1,5 @@
 """Checks of lesson 06, metadata. Their sentences stand in `texts/lesson_06.toml`."""
 
-import itertools
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -155,7 +154,8 @@ def exercise_5(first_move: Callable[..., Any]) -> dict[str, Any]:
     rows = MetadataBank.load(stored_file("fluent_faces_metadata.safetensors") or "").rows()
     order = rows.square().mean(dim=1).argsort()
     faces = rows[order[[46]]], rows[order[[92]]]  # of median size, and the largest
-    kinds = list(itertools.product((False, True), repeat=2))
+    plain, pace, direction, both = (False, False), (False, True), (True, False), (True, True)
+    kinds: tuple[Switches, ...] = plain, pace, direction, both
     truth = {kind: tuple(_first_move(*kind, face) for face in faces) for kind in kinds}
     found = {kind: tuple(called(first_move, *kind, face) for face in faces) for kind in kinds}
     one = found[False, False][0]
@@ -166,7 +166,6 @@ def exercise_5(first_move: Callable[..., Any]) -> dict[str, Any]:
         pairs = zip(found[kind], truth[other], strict=True)
         return all(abs(mine - factor * step) < 0.01 * factor * step for mine, step in pairs)
 
-    plain, direction, pace, both = kinds[0], kinds[2], kinds[1], kinds[3]
     small = all(abs(move) < 1e-6 for move in found[plain])
     require(not small, "signed")
     squares = zip(found[plain], truth[plain], strict=True)
@@ -174,8 +173,8 @@ def exercise_5(first_move: Callable[..., Any]) -> dict[str, Any]:
     require(not like(plain, plain, 256), "summed")
     count = round(one / truth[plain][0])
     require(count < 2 or not like(plain, plain, count), "steps", found=count)
-    require(not (like(pace, direction) and like(direction, pace)), "swapped")
     require(not like(plain, both), "turned_round")
+    require(not (like(pace, direction) and like(direction, pace)), "swapped")
     require(not like(pace, plain), "no_pace")
     require(not like(direction, plain), "no_direction")
     require(not like(direction, direction, 1 / ROOT), "root_of_sum")
@@ -193,7 +192,7 @@ def _first_move(direction: bool, pace: bool, metadata: Tensor) -> float:
         metadata = metadata / metadata.square().mean(dim=1, keepdim=True).sqrt()
     optimizer = torch.optim.Adam([weight], lr=2e-4, betas=(0.5, 0.999))
     output = F.linear(metadata, weight) / (ROOT if pace else 1)
-    (-output.mean()).backward()  # type: ignore[no-untyped-call]
+    (-output.mean()).backward()
     optimizer.step()
     with torch.no_grad():
         return float(F.linear(metadata, weight).abs().mean()) / (ROOT if pace else 1)
