@@ -129,9 +129,9 @@ def changes_figure(
         one = pictures[[place]]
         rows[name] = torch.cat([one, *(change(one) for change in changes.values())])
         notes[name] = ["1.00", *(f"{float(cosines[change][row]):.2f}" for change in changes)]
-    columns = ["as it is", *changes]
+    columns = ["as it is", *(name.replace(" ", "\n", 1) for name in changes)]
     figure = pictures_figure(rows, columns=columns, notes=notes, attribution=attribution)
-    return at_width(figure, 5.6)
+    return at_width(figure, 5.2)
 
 
 def neighbours_figure(
@@ -158,7 +158,7 @@ def neighbours_figure(
     others = ["2nd", "3rd", *(f"{place}th" for place in range(4, count))][: count - 2]
     columns = ["the face", "raw", *others, "scaled", *others]
     figure = pictures_figure(rows, columns=columns, gap_after=count, attribution=attribution)
-    return at_width(figure, 6.0)
+    return at_width(figure, 5.4)
 
 
 def channels_figure(means: Tensor, deviations: Tensor, floor: float) -> Figure:
@@ -169,7 +169,7 @@ def channels_figure(means: Tensor, deviations: Tensor, floor: float) -> Figure:
         deviations: (C,), not yet held to the floor; channels with 0 are counted, not drawn.
         floor: the smallest deviation to divide by.
     """
-    figure = new_figure(6.0, 3.1)
+    figure = new_figure(5.4, 2.9)
     axis = figure.subplots()
     x, y = to_array(means), to_array(deviations)
     dead = y == 0
