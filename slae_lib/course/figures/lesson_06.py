@@ -209,7 +209,7 @@ def plane_figure(
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     at = to_array(points)
     for picture, (x, y) in zip(pictures, at.tolist(), strict=True):
-        image = OffsetImage(_disc(picture), zoom=21 / picture.shape[-1], interpolation="hanning")
+        image = OffsetImage(_disc(picture), zoom=19 / picture.shape[-1], interpolation="hanning")
         left.add_artist(AnnotationBbox(image, (x, y), frameon=False, pad=0))
     left.set_title("the pictures of the bank", fontsize=11)
     right.set_title("what is drawn from it", fontsize=11)
@@ -220,7 +220,7 @@ def plane_figure(
     margin = 0.12 * np.ptp(at, axis=0)
     xlim, ylim = zip(at.min(axis=0) - margin, at.max(axis=0) + margin, strict=True)
     left.set(xlim=xlim, ylim=ylim)
-    right.legend(frameon=False, fontsize=10, title="mode")
+    right.legend(fontsize=8, loc="upper left", framealpha=0.9, handletextpad=0.2, borderpad=0.3)
     for axis in (left, right):
         axis.set(xticks=[], yticks=[], xlabel="first main direction")
         tidy(axis, grid=None)
