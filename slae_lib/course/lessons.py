@@ -43,8 +43,8 @@ LESSONS = (
     ),
     Lesson(3, "sle_to_slae", "From SLE to SLAE", "both skip links", 80, (2,)),
     Lesson(4, "generator", "The generator", "its blocks, links and heads", 90, (3,)),
-    Lesson(5, "discriminator", "The discriminator", "two branches and the decoders", 60, (4,)),
-    Lesson(6, "metadata", "Metadata from VGG-16", "a hook, channel means, a bank", 55, (1,)),
+    Lesson(5, "discriminator", "The discriminator", "two branches and the decoders", 100, (4,)),
+    Lesson(6, "metadata", "Metadata from VGG-16", "a hook, channel means, a bank", 80, (1,)),
     Lesson(7, "losses", "Losses", "the hinge and the reconstruction", 70, (5,)),
     Lesson(8, "training_loop", "The training loop", "one iteration, then the loop", 60, (6, 7)),
     Lesson(

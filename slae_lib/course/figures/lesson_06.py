@@ -1,6 +1,6 @@
 """Figures of the lesson on metadata: how it is made, what it keeps, how it meets the noise."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -20,6 +20,7 @@ from slae_lib.course.figures.diagram import (
     stack,
     write,
 )
+from slae_lib.course.figures.shared import pictures_figure
 from slae_lib.plotting.base import (
     BLUE,
     GREEN,
@@ -28,6 +29,7 @@ from slae_lib.plotting.base import (
     PURPLE,
     Look,
     Pixels,
+    at_width,
     credit,
     new_figure,
     tidy,
@@ -106,6 +108,59 @@ def cosines_figure(own: Mapping[str, Tensor], others: Tensor) -> Figure:
     return figure
 
 
+def changes_figure(
+    pictures: Tensor,
+    faces: Mapping[str, int],
+    changes: Mapping[str, Callable[[Tensor], Tensor]],
+    cosines: Mapping[str, Tensor],
+    attribution: str | None = None,
+) -> Figure:
+    """Draw faces as they are and after each change, with the cosine of their metadata below.
+
+    Args:
+        pictures: uint8 (N, 3, R, R).
+        faces: name to the place of a face in ``pictures``.
+        changes: name to a function of pictures.
+        cosines: name of a change to a cosine for each face.
+        attribution: who made the pictures.
+    """
+    rows, notes = {}, {}
+    for row, (name, place) in enumerate(faces.items()):
+        one = pictures[[place]]
+        rows[name] = torch.cat([one, *(change(one) for change in changes.values())])
+        notes[name] = ["1.00", *(f"{float(cosines[change][row]):.2f}" for change in changes)]
+    columns = ["as it is", *(name.replace(" ", "\n", 1) for name in changes)]
+    figure = pictures_figure(rows, columns=columns, notes=notes, attribution=attribution)
+    return at_width(figure, 5.2)
+
+
+def neighbours_figure(
+    pictures: Tensor,
+    faces: Mapping[str, int],
+    raw: Tensor,
+    scaled: Tensor,
+    attribution: str | None = None,
+) -> Figure:
+    """Draw faces, and beside each its nearest neighbours by raw and by standardised metadata.
+
+    Args:
+        pictures: uint8 (N, 3, R, R).
+        faces: name to the place of a face in ``pictures``.
+        raw: places (number of faces, k); the first of each is the face itself.
+        scaled: the same for standardised metadata.
+        attribution: who made the pictures.
+    """
+    rows = {
+        name: pictures[torch.cat([by_raw, by_scaled[1:]])]
+        for name, by_raw, by_scaled in zip(faces, raw, scaled, strict=True)
+    }
+    count = raw.shape[1]
+    others = ["2nd", "3rd", *(f"{place}th" for place in range(4, count))][: count - 2]
+    columns = ["the face", "raw", *others, "scaled", *others]
+    figure = pictures_figure(rows, columns=columns, gap_after=count, attribution=attribution)
+    return at_width(figure, 5.4)
+
+
 def channels_figure(means: Tensor, deviations: Tensor, floor: float) -> Figure:
     """Draw every channel of a bank: how loud it is, and how much it moves.
 
@@ -114,7 +169,7 @@ def channels_figure(means: Tensor, deviations: Tensor, floor: float) -> Figure:
         deviations: (C,), not yet held to the floor; channels with 0 are counted, not drawn.
         floor: the smallest deviation to divide by.
     """
-    figure = new_figure(6.0, 3.1)
+    figure = new_figure(5.4, 2.9)
     axis = figure.subplots()
     x, y = to_array(means), to_array(deviations)
     dead = y == 0
@@ -154,7 +209,7 @@ def plane_figure(
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     at = to_array(points)
     for picture, (x, y) in zip(pictures, at.tolist(), strict=True):
-        image = OffsetImage(_disc(picture), zoom=21 / picture.shape[-1], interpolation="hanning")
+        image = OffsetImage(_disc(picture), zoom=19 / picture.shape[-1], interpolation="hanning")
         left.add_artist(AnnotationBbox(image, (x, y), frameon=False, pad=0))
     left.set_title("the pictures of the bank", fontsize=11)
     right.set_title("what is drawn from it", fontsize=11)
@@ -165,7 +220,7 @@ def plane_figure(
     margin = 0.12 * np.ptp(at, axis=0)
     xlim, ylim = zip(at.min(axis=0) - margin, at.max(axis=0) + margin, strict=True)
     left.set(xlim=xlim, ylim=ylim)
-    right.legend(frameon=False, fontsize=10, title="mode")
+    right.legend(fontsize=8, loc="upper left", framealpha=0.9, handletextpad=0.2, borderpad=0.3)
     for axis in (left, right):
         axis.set(xticks=[], yticks=[], xlabel="first main direction")
         tidy(axis, grid=None)

@@ -7,10 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.offsetbox import AnnotationBbox
 
 from slae_lib.course.figures.lesson_06 import (
+    changes_figure,
     channels_figure,
     cosines_figure,
     drowning_figure,
     metadata_diagram,
+    neighbours_figure,
     plane_figure,
 )
 
@@ -78,3 +80,26 @@ def test_drowning_is_drawn_against_the_noise() -> None:
     assert np.asarray(plain.lines[0].get_ydata()).tolist() == [0, 2, 4]
     assert set(np.asarray(plain.lines[1].get_ydata()).tolist()) == {1.0}
     assert plain.get_ylim() == tamed.get_ylim()
+
+
+def test_each_change_stands_over_its_cosines() -> None:
+    changes = {"mirrored": lambda x: x.flip(3), "dark": lambda x: x // 2}
+    cosines = {"mirrored": torch.tensor([0.99, 1.0]), "dark": torch.tensor([0.5, 0.25])}
+    pictures = random_pictures(3)
+    figure = changes_figure(pictures, {"first": 0, "last": 2}, changes, cosines)
+    assert [axis.get_title() for axis in figure.axes[:3]] == ["as it is", "mirrored", "dark"]
+    notes = [axis.get_xlabel() for axis in figure.axes]
+    assert notes == ["1.00", "0.99", "0.50", "1.00", "1.00", "0.25"]
+    drawn = np.asarray(figure.axes[4].images[0].get_array())
+    np.testing.assert_array_equal(drawn, pictures[2].flip(2).permute(1, 2, 0))
+
+
+def test_neighbours_stand_in_the_order_in_which_they_were_found() -> None:
+    pictures = random_pictures(6)
+    raw, scaled = torch.tensor([[1, 0, 3]]), torch.tensor([[1, 5, 4]])
+    figure = neighbours_figure(pictures, {"one": 1}, raw, scaled)
+    drawn = [axis for axis in figure.axes if axis.images]
+    assert [axis.get_title() for axis in drawn] == ["the face", "raw", "2nd", "scaled", "2nd"]
+    for axis, place in zip(drawn, (1, 0, 3, 5, 4), strict=True):
+        picture = np.asarray(axis.images[0].get_array())
+        np.testing.assert_array_equal(picture, pictures[place].permute(1, 2, 0))
