@@ -98,9 +98,9 @@ class Grey(nn.Module):
         return SimpleNamespace(image=moving[:, :, None, None].expand(-1, 3, 4, 4))
 
 
-def grey_path(grey: Tensor, start: float, steps: int) -> Tensor:
+def grey_path(grey: Tensor, start: Tensor, steps: int) -> Tensor:
     """Return how far a search is from each grey, before each step and after the last."""
-    noise = torch.full_like(grey, start, requires_grad=True)
+    noise = start.clone().requires_grad_()
     optimiser = torch.optim.Adam([noise], lr=0.1)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     path = []
