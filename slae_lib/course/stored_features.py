@@ -77,7 +77,7 @@ def stored_features() -> dict[str, Tensor]:
     path = stored_file(NAME)
     if path is None:
         raise LabError(f"data/{NAME} is not there; install the lab again.")
-    with safe_open(path, framework="pt") as file:  # type: ignore[no-untyped-call]
+    with safe_open(path, framework="pt") as file:
         told = json.loads(file.metadata()[_FACTS])
     if not _facts().items() <= told.items():
         raise LabError(f"data/{NAME} was measured from other pictures; install the lab again.")
