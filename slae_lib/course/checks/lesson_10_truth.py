@@ -1,0 +1,113 @@
+"""What the checks of lesson 10 compare with: its measurements, made anew, and a toy network."""
+
+import functools
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from slae_lib.course.stored_features import stored_features
+from slae_lib.datasets import load_images
+from slae_lib.evaluation import frechet_distance
+from slae_lib.support.images import to_float
+
+
+@functools.cache
+def faces_features() -> Tensor:
+    """Return Inception's features (93, 2048) of the faces."""
+    return stored_features()["faces"]
+
+
+def orders() -> list[Tensor]:
+    """Return the 20 orders of the 93 faces that the notebook draws."""
+    source = torch.Generator().manual_seed(0)
+    return [torch.randperm(93, generator=source) for _ in range(20)]
+
+
+@functools.cache
+def own_distances(count: int) -> list[float]:
+    """Return the distance of ``count`` faces to the next ``count``, for each order."""
+    shuffled = [faces_features()[order] for order in orders()]
+    return [frechet_distance(each[:count], each[count : 2 * count]) for each in shuffled]
+
+
+def disguises() -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the random filters (64, 3, 5, 5) and the kinds of pictures, as the notebook does."""
+    real = load_images("fluent-faces", 64).batch(range(93))
+    filters = torch.randn(64, 3, 5, 5, generator=torch.Generator().manual_seed(0))
+    filters = filters - filters.mean(dim=(1, 2, 3), keepdim=True)
+    training, control = real[0::2], real[1::2]
+    noise = 25 * torch.randn(training.shape, generator=torch.Generator().manual_seed(1))
+    return filters, {
+        "copy": training,
+        "noisy": (training + noise).clamp(0, 255).to(torch.uint8),
+        "moved": F.pad(training, (3, 0, 3, 0), value=255)[:, :, :64, :64],
+        "mirrored": training.flip(3),
+        "control": control,
+    }
+
+
+def two_nearest_ratios(pictures: Tensor, training: Tensor) -> Tensor:
+    """Return the nearest distance by the second nearest (N,), of rows (N, d) and (M, d)."""
+    mode = "donot_use_mm_for_euclid_dist"
+    two = torch.cdist(pictures, training, compute_mode=mode).topk(2, dim=1, largest=False).values
+    return two[:, 0] / two[:, 1]
+
+
+def share_below(limit: float, pictures: Tensor, training: Tensor) -> float:
+    """Return the share of the rows whose ratio is below a limit."""
+    return (two_nearest_ratios(pictures, training) < limit).float().mean().item()
+
+
+@functools.cache
+def truly_caught(against: str) -> dict[str, dict[str, float]]:
+    """Return the shares that both measures catch of each kind, against the pictures of one kind."""
+    filters, kinds = disguises()
+
+    def features(pictures: Tensor) -> Tensor:
+        x = F.pad(to_float(pictures), (2, 2, 2, 2), value=1.0)
+        return F.conv2d(x, filters).relu().mean(dim=(2, 3))
+
+    def shares(describe: Callable[[Tensor], Tensor]) -> dict[str, float]:
+        training = describe(kinds[against])
+        return {name: share_below(0.6, describe(each), training) for name, each in kinds.items()}
+
+    return {"pixels": shares(lambda each: each.flatten(1) / 255), "features": shares(features)}
+
+
+class Grey(nn.Module):
+    """A generator of grey pictures, one number of noise each, that notes how it is used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.brightness = nn.Parameter(torch.ones(()))
+        self.slopes: list[float] = []  # of the images, at each step back
+        self.kept = [0.0]  # what gradient the noise has when it comes in
+        self.trained = False
+
+    def forward(self, noise: Tensor, metadata: Tensor | None) -> SimpleNamespace:
+        """Return grey images (B, 3, 4, 4)."""
+        self.trained |= self.training
+        if noise.grad is not None:
+            self.kept.append(float(noise.grad.abs().max()))
+        moving = noise * self.brightness
+        if moving.requires_grad:
+            moving.register_hook(lambda slope: self.slopes.append(float(slope.abs().max())))
+        return SimpleNamespace(image=moving[:, :, None, None].expand(-1, 3, 4, 4))
+
+
+def grey_path(grey: Tensor, start: Tensor, steps: int) -> Tensor:
+    """Return how far a search is from each grey, before each step and after the last."""
+    noise = start.clone().requires_grad_()
+    optimiser = torch.optim.Adam([noise], lr=0.1)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    path = []
+    for _ in range(steps):
+        path.append((noise - grey).abs())
+        optimiser.zero_grad()
+        path[-1].sum().backward()
+        optimiser.step()
+        schedule.step()
+    return torch.stack([*path, (noise - grey).abs()]).detach()
