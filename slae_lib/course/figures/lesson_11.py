@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from slae_lib.ablation.results import AblationResults
 from slae_lib.ablation.systems import SYSTEMS
 from slae_lib.course.figures.diagram import arrow, box, drawing, line, write
 from slae_lib.evaluation.cost import Counts
@@ -52,6 +53,29 @@ def systems_figure() -> Figure:
     write(axis, 10.2, 3.4, "attention on", 9.5, GREY, ha="left")
     line(axis, (13.1, 0.7), (13.1, 6.1), linestyle=":", linewidth=1)
     write(axis, 15.9, 2.3, "another family", 9.5, GREY, va="top")
+    return figure
+
+
+def curves_figure(results: AblationResults) -> Figure:
+    """Draw FID along the training: a thin line for each seed, a thick one for their mean.
+
+    Args:
+        results: of which all seeds of a system were measured at the same points.
+    """
+    figure = new_figure(8.4, 3.6)
+    axis = figure.subplots()
+    for system in results.systems:
+        color, marker, style = styles()[system]
+        runs = list(results.of(system).values())
+        seen = [point.images for point in runs[0].points]
+        curves = np.array([[point.fid for point in run.points] for run in runs])  # (seeds, points)
+        axis.plot(seen, curves.T, color=color, linewidth=0.7, alpha=0.4)
+        words: Look = {"marker": marker, "label": SYSTEMS[system].title}
+        axis.plot(seen, curves.mean(axis=0), style, color=color, linewidth=1.8, **words)
+    axis.set(xlabel="real images seen in training", ylabel="FID", ylim=(0, None))
+    axis.set_xticks(seen)
+    axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    tidy(axis)
     return figure
 
 

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
+from slae_lib.ablation.results import AblationResults, Point, Trial
 from slae_lib.ablation.systems import SYSTEMS
 from slae_lib.course.figures.lesson_11 import (
     costs_figure,
+    curves_figure,
     ratios_figure,
     seeds_figure,
     shares_figure,
@@ -29,6 +31,21 @@ def test_all_systems_are_in_the_square_and_each_side_turns_one_switch() -> None:
     for system in SYSTEMS.values():
         assert system.title in found
     assert (found.count("metadata on"), found.count("attention on")) == (2, 2)
+
+
+def test_every_seed_has_a_thin_curve_and_every_system_a_thick_one() -> None:
+    fids = {0: (300.0, 200.0), 1: (280.0, 220.0)}
+    trials = []
+    for system in ("fastgan", "slae"):
+        for seed, (first, last) in fids.items():
+            points = Point(8, first, 0.3, 0.9), Point(16, last, 0.2, 0.9)
+            trials.append(Trial(system, seed, 1, 1.0, points))
+    figure = curves_figure(AblationResults({}, tuple(trials)))
+    (axis,) = figure.axes
+    assert [line.get_linewidth() for line in axis.lines] == 2 * [0.7, 0.7, 1.8]
+    assert axis.lines[1].get_xydata().tolist() == [[8, 280], [16, 220]]
+    assert axis.lines[2].get_xydata().tolist() == [[8, 290], [16, 210]]
+    assert [text.get_text() for text in axis.get_legend().texts] == ["FastGAN", "FastGAN + SLAE"]
 
 
 def test_a_seed_that_is_missing_leaves_a_gap() -> None:
