@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from slae_lib.cli.options import LateChoice, SpreadCommand
+from slae_lib.cli.options import LateChoice, SpreadGroup
 from slae_lib.support.files import short
 from slae_lib.training.presets import PRESETS
 
 
-@click.command(cls=SpreadCommand)
+@click.group(cls=SpreadGroup, invoke_without_command=True)
 @click.option(
     "--data",
     default="fluent-faces",
@@ -60,9 +60,7 @@ from slae_lib.training.presets import PRESETS
     help="Generated images for each measurement. On two CPU cores 1,000 take some minutes.",
 )
 @click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    help="Folder of the runs  [default: runs/ablation-DATA]",
+    "--out", type=click.Path(path_type=Path), help="Folder of runs  [default: runs/ablation-DATA]"
 )
 @click.option(
     "--results",
@@ -87,6 +85,8 @@ def ablate(
     command again to go on. Runs of different seeds can be started side by side with the same
     --out; what is finished there with the same settings is gathered into one table.
     """
+    if click.get_current_context().invoked_subcommand:
+        return
     from slae_lib.ablation import SYSTEMS, Ablation, final_table, run_ablation
     from slae_lib.plotting.ablation import write_page
 
@@ -110,3 +110,17 @@ def ablate(
     click.echo(f"\n{final_table(found)}\n\nMade:")
     for path in (file, *write_page(found, file)):
         click.echo(f"  {path}")
+
+
+@ablate.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("table", type=click.Path(path_type=Path))
+def submit(run: Path, table: Path) -> None:
+    """Add a finished RUN, such as runs/ablation-fluent-faces/slae-3, to TABLE, a CSV file of many.
+
+    The first run makes the table. All others need its pictures, preset and numbers of images.
+    """
+    from slae_lib.course import capstone
+
+    *_, row = rows = capstone.submit(run, table)
+    click.echo(f"{table}: {row['system']} with seed {row['seed']} is row {len(rows)}.")

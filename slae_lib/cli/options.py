@@ -65,6 +65,10 @@ class SpreadCommand(click.Command):
         return super().parse_args(ctx, spread)
 
 
+class SpreadGroup(SpreadCommand, click.Group):
+    """The same for a command that has commands of its own."""
+
+
 class LateChoice(click.Choice[str]):
     """One of names that stand elsewhere, looked up when a command runs: that may need torch.
 

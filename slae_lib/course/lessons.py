@@ -54,7 +54,7 @@ LESSONS = (
         10, "evaluation", "Evaluation", "the Fréchet distance, back-tracking, novelty", 100, (8,)
     ),
     Lesson(
-        11, "ablation_and_cost", "Ablation and cost", "a fair comparison of four models", 55, (10,)
+        11, "ablation_and_cost", "Ablation and cost", "a fair comparison of four models", 100, (10,)
     ),
     Lesson(12, "attention_explorer", "Attention explorer", "nothing: move, and look", 55, (8,)),
 )

@@ -23,6 +23,7 @@ from slae_lib.ablation import (
 from slae_lib.ablation.records import earlier_trials, is_run, wanted_run
 from slae_lib.ablation.results import Point, Trial, t_interval
 from slae_lib.cli import main
+from slae_lib.course.capstone import read_table
 from slae_lib.datasets import load_images
 from slae_lib.evaluation.frechet import frechet_distance
 from slae_lib.plotting.ablation import ablation_figure, markdown, styles, write_page
@@ -327,6 +328,28 @@ def test_the_command_takes_several_seeds_and_gathers(
     assert final_table(found) in result.output
     for name in ("ablation.json", "ablation.md", "ablation.png"):
         assert (ablation.folder / name).exists()
+
+
+def test_finished_runs_are_handed_in_to_a_table(
+    whole: tuple[Ablation, AblationResults], tmp_path: Path
+) -> None:
+    ablation, found = whole
+    table = tmp_path / "claim_1.csv"
+    for number, trial in enumerate(found.trials, start=1):
+        run = ablation.folder / f"{trial.system}-{trial.seed}"
+        result = CliRunner().invoke(main, ["ablate", "submit", str(run), str(table)])
+        assert result.exit_code == 0, result.output
+        told = f"{trial.system} with seed {trial.seed} is row {number}."
+        assert result.output == f"{table}: {told}\n"
+    rows = read_table(table)
+    assert [float(row["fid"]) for row in rows] == [trial.points[-1].fid for trial in found.trials]
+    assert {(row["data"], row["preset"], row["count"]) for row in rows} == {
+        ("fluent-faces", "cpu-smoke", "12")
+    }
+    result = CliRunner().invoke(main, ["ablate", "submit", str(run), str(table)])
+    assert result.exit_code == 2
+    assert result.output.startswith("Error: ")
+    assert "has stylegan2 with seed 1 already" in result.output
 
 
 def test_a_part_of_the_systems_keeps_the_other_results(

@@ -293,13 +293,15 @@ def test_a_shared_folder_of_weights_is_no_fault(
     assert "for weights" in line
 
 
-def test_help_needs_no_torch() -> None:
+@pytest.mark.parametrize("arguments", [["--help"], ["ablate", "submit", "--help"]])
+def test_help_needs_no_torch(arguments: list[str]) -> None:
     program = (
-        "import sys; from slae_lib.cli import main; main(['--help'], standalone_mode=False); "
+        f"import sys; from slae_lib.cli import main; main({arguments}, standalone_mode=False); "
         "sys.exit('torch' in sys.modules)"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
     assert result.returncode == 0, result.stderr
+    assert b"Usage:" in result.stdout
 
 
 def test_help_teaches() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from slae_lib.ablation.results import Comparison
+from slae_lib.ablation.results import AblationResults
 from slae_lib.ablation.systems import SYSTEMS
 from slae_lib.course.figures.diagram import arrow, box, drawing, line, write
 from slae_lib.evaluation.cost import Counts
@@ -56,6 +56,29 @@ def systems_figure() -> Figure:
     return figure
 
 
+def curves_figure(results: AblationResults) -> Figure:
+    """Draw FID along the training: a thin line for each seed, a thick one for their mean.
+
+    Args:
+        results: of which all seeds of a system were measured at the same points.
+    """
+    figure = new_figure(8.4, 3.6)
+    axis = figure.subplots()
+    for system in results.systems:
+        color, marker, style = styles()[system]
+        runs = list(results.of(system).values())
+        seen = [point.images for point in runs[0].points]
+        curves = np.array([[point.fid for point in run.points] for run in runs])  # (seeds, points)
+        axis.plot(seen, curves.T, color=color, linewidth=0.7, alpha=0.4)
+        words: Look = {"marker": marker, "label": SYSTEMS[system].title}
+        axis.plot(seen, curves.mean(axis=0), style, color=color, linewidth=1.8, **words)
+    axis.set(xlabel="real images seen in training", ylabel="FID", ylim=(0, None))
+    axis.set_xticks(seen)
+    axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    tidy(axis)
+    return figure
+
+
 def seeds_figure(values: Mapping[str, Mapping[int, float]], *, measure: str) -> Figure:
     """Draw a measure of several systems, every seed with its own line and marker.
 
@@ -83,34 +106,64 @@ def seeds_figure(values: Mapping[str, Mapping[int, float]], *, measure: str) -> 
     return figure
 
 
-def verdicts_figure(comparisons: Mapping[str, Comparison], *, measure: str) -> Figure:
+def verdicts_figure(
+    rows: Mapping[str, tuple[Mapping[int, float], tuple[float, float], str]], *, measure: str
+) -> Figure:
     """Draw differences with their intervals: every seed, the mean, and what may be concluded.
 
     Args:
-        comparisons: what was compared with what, to the result.
+        rows: what was compared with what, to the differences by seed, the two ends of their
+            interval, and the verdict: ``"yes"``, ``"no"`` or ``"not decided"``.
         measure: of which the difference is taken; less is better.
     """
-    figure = new_figure(9.2, 0.55 * len(comparisons) + 1.3)
+    figure = new_figure(9.2, 0.55 * len(rows) + 1.3)
     axis = figure.subplots()
-    for y, found in enumerate(comparisons.values()):
-        low, high = found.interval
-        color = {"better": BLUE, "worse": ORANGE}.get(found.verdict, GREY)
+    for y, (differences, (low, high), verdict) in enumerate(rows.values()):
+        color = {"yes": BLUE, "no": ORANGE}.get(verdict, GREY)
         if np.isfinite(low):
             axis.plot([low, high], [y, y], "-", color=color, linewidth=3, alpha=0.6)
             axis.plot([low, high], [y, y], "|", color=color, markersize=13, markeredgewidth=2)
-        axis.plot(found.difference, y, "D", color=color, markersize=11, markeredgecolor="white")
-        seeds = list(found.differences.values())
+        seeds = list(differences.values())
+        axis.plot(np.mean(seeds), y, "D", color=color, markersize=11, markeredgecolor="white")
         axis.plot(seeds, [y] * len(seeds), "o", color="k", markersize=5)
-        axis.text(1.02, y, found.verdict, transform=axis.get_yaxis_transform(), va="center")
+        axis.text(1.02, y, verdict, transform=axis.get_yaxis_transform(), va="center")
     axis.axvline(0, color="black", linewidth=1)
-    axis.set_yticks(range(len(comparisons)), labels=list(comparisons))
-    axis.set_ylim(len(comparisons) - 0.5, -0.5)
+    axis.set_yticks(range(len(rows)), labels=list(rows))
+    axis.set_ylim(len(rows) - 0.5, -0.5)
     axis.set_xlabel(f"difference of {measure} (left of 0: better)")
     axis.plot([], [], "o", color="k", markersize=5, label="a seed")
     axis.plot([], [], "D", color=GREY, markersize=10, label="mean")
     axis.plot([], [], "-", color=GREY, linewidth=3, alpha=0.6, label="95 % interval")
     figure.legend(loc="outside upper center", ncols=3, frameon=False)
     tidy(axis, grid="x")
+    return figure
+
+
+def shrink_figure(
+    reaches: Mapping[int, Sequence[float]], planned: Mapping[int, float], *, difference: float
+) -> Figure:
+    """Draw how far an interval reaches, over the number of seeds.
+
+    Args:
+        reaches: number of seeds to the reach of every choice of so many.
+        planned: the same for one deviation, if more seeds scatter as these do.
+        difference: that has been seen; a smaller reach than that would decide.
+    """
+    figure = new_figure(8.4, 3.6)
+    axis = figure.subplots()
+    axis.plot(list(planned), list(planned.values()), color=BLUE, label="if they scatter as these")
+    for n, values in reaches.items():
+        label = "real seeds" if n == min(reaches) else None
+        axis.plot([n] * len(values), values, "D", color=ORANGE, markersize=7, label=label)
+    seen = f"the difference seen, {difference:.0f}"
+    axis.axhline(difference, color=GREY, linestyle=":", linewidth=1.6, label=seen)
+    axis.set(xlabel="number of seeds", ylabel="reach of the interval\n(points of FID)")
+    axis.set_yscale("log")
+    axis.set_yticks([10, 20, 50, 100, 200, 400], labels=["10", "20", "50", "100", "200", "400"])
+    axis.minorticks_off()
+    axis.set_xticks([2, 3, *range(5, max(planned) + 1, 5)])
+    figure.legend(loc="outside upper center", ncols=3, frameon=False)
+    tidy(axis)
     return figure
 
 

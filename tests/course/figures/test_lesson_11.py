@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
-from slae_lib.ablation.results import Comparison
+from slae_lib.ablation.results import AblationResults, Point, Trial
 from slae_lib.ablation.systems import SYSTEMS
 from slae_lib.course.figures.lesson_11 import (
     costs_figure,
+    curves_figure,
     ratios_figure,
     seeds_figure,
     shares_figure,
+    shrink_figure,
     systems_figure,
     verdicts_figure,
 )
-from slae_lib.evaluation import Interval
 from slae_lib.evaluation.cost import Counts
 
 
@@ -32,6 +33,21 @@ def test_all_systems_are_in_the_square_and_each_side_turns_one_switch() -> None:
     assert (found.count("metadata on"), found.count("attention on")) == (2, 2)
 
 
+def test_every_seed_has_a_thin_curve_and_every_system_a_thick_one() -> None:
+    fids = {0: (300.0, 200.0), 1: (280.0, 220.0)}
+    trials = []
+    for system in ("fastgan", "slae"):
+        for seed, (first, last) in fids.items():
+            points = Point(8, first, 0.3, 0.9), Point(16, last, 0.2, 0.9)
+            trials.append(Trial(system, seed, 1, 1.0, points))
+    figure = curves_figure(AblationResults({}, tuple(trials)))
+    (axis,) = figure.axes
+    assert [line.get_linewidth() for line in axis.lines] == 2 * [0.7, 0.7, 1.8]
+    assert axis.lines[1].get_xydata().tolist() == [[8, 280], [16, 220]]
+    assert axis.lines[2].get_xydata().tolist() == [[8, 290], [16, 210]]
+    assert [text.get_text() for text in axis.get_legend().texts] == ["FastGAN", "FastGAN + SLAE"]
+
+
 def test_a_seed_that_is_missing_leaves_a_gap() -> None:
     values = {"A": {0: 10.0, 1: 20.0}, "A + b": {1: 30.0}}
     (axis,) = seeds_figure(values, measure="FID").axes
@@ -44,17 +60,32 @@ def test_a_seed_that_is_missing_leaves_a_gap() -> None:
 
 def test_verdicts_are_written_beside_their_intervals() -> None:
     found = {
-        "clear": Comparison(-5.0, Interval(-7.5, -2.5), {0: -4.0, 1: -6.0, 2: -5.0}),
-        "open": Comparison(-6.0, Interval(-22.0, 10.0), {0: -12.0, 1: 1.0, 2: -7.0}),
-        "one seed": Comparison(3.0, Interval(-math.inf, math.inf), {0: 3.0}),
+        "clear": ({0: -4.0, 1: -6.0, 2: -5.0}, (-7.5, -2.5), "yes"),
+        "open": ({0: -12.0, 1: 1.0, 2: -7.0}, (-22.0, 10.0), "not decided"),
+        "one seed": ({0: 3.0}, (-math.inf, math.inf), "not decided"),
     }
     (axis,) = verdicts_figure(found, measure="FID").axes
-    assert words(axis) == ["better", "not decided", "not decided"]
+    assert words(axis) == ["yes", "not decided", "not decided"]
     assert axis.get_xlabel() == "difference of FID (left of 0: better)"
     bars = [list(line.get_xdata()) for line in axis.lines if line.get_linewidth() == 3]
     assert [bar for bar in bars if bar] == [[-7.5, -2.5], [-22.0, 10.0]]
     dots = [list(line.get_xdata()) for line in axis.lines if line.get_marker() == "o"]
     assert dots[:3] == [[-4.0, -6.0, -5.0], [-12.0, 1.0, -7.0], [3.0]]
+    means = [list(line.get_xdata()) for line in axis.lines if line.get_marker() == "D"]
+    assert means[:3] == [[-5.0], [-6.0], [3.0]]
+
+
+def test_every_choice_of_seeds_has_its_dot_beside_the_plan() -> None:
+    found = {2: [300.0, 90.0], 3: [70.0]}
+    figure = shrink_figure(found, {2: 250.0, 3: 80.0, 10: 20.0}, difference=17.4)
+    (axis,) = figure.axes
+    plan, twos, threes, seen = axis.lines
+    assert plan.get_xydata().tolist() == [[2, 250.0], [3, 80.0], [10, 20.0]]
+    assert twos.get_xydata().tolist() == [[2, 300.0], [2, 90.0]]
+    assert threes.get_xydata().tolist() == [[3, 70.0]]
+    assert set(seen.get_ydata()) == {17.4}
+    told = [text.get_text() for text in figure.legends[0].texts]
+    assert told == ["if they scatter as these", "real seeds", "the difference seen, 17"]
 
 
 def test_shares_fill_the_panel_from_0_to_1() -> None:
