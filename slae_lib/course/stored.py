@@ -6,13 +6,23 @@ from slae_lib.support.errors import LabError
 from slae_lib.support.files import stored_file
 
 
+def stored_run(name: str) -> Path:
+    """Return the folder of a finished run that comes with the lab, such as ``"demo"``.
+
+    Raises:
+        LabError: if it is not there.
+    """
+    folder = stored_file(name)
+    if folder is None:
+        mend = ", or run `make demo`" if name == "demo" else ""
+        raise LabError(f"data/{name} is not there; install the lab again{mend}.")
+    return folder
+
+
 def demo_run() -> Path:
     """Return the finished run of ``make demo`` that comes with the lab.
 
     Raises:
         LabError: if it is not there.
     """
-    folder = stored_file("demo")
-    if folder is None:
-        raise LabError("data/demo is not there; install the lab again, or run `make demo`.")
-    return folder
+    return stored_run("demo")
