@@ -46,16 +46,6 @@ def plain_loss(discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
     return F.softplus(-discriminator(real)).mean() + F.softplus(discriminator(fake)).mean()
 
 
-def still_loss(discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
-    """Return the loss with an augmentation of strength 0, which draws its numbers for nothing."""
-    for images in (real, fake):
-        for _ in range(3):
-            torch.rand(len(images), 1, 1, 1, device=images.device)
-        for _ in range(2):
-            torch.randint(1, (len(images),), device=images.device)
-    return plain_loss(discriminator, real, fake)
-
-
 @functools.cache
 def learned(loss: Loss) -> History:
     """Train for 300 steps; return the logits at steps 0, 20 and so on: name to (16, N)."""
