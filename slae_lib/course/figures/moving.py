@@ -8,7 +8,7 @@ from torch import Tensor
 
 from slae_lib.support.images import image_grid
 
-COLOURS = 128  # of all frames together: a third of the file, and nobody sees it
+COLOURS = 64  # of all frames together: a third of the file, and nobody sees it
 SECONDS_A_FRAME = 0.15
 TIMES = 2  # played, so that it moves for no more than five seconds (WCAG 2.2.2)
 
