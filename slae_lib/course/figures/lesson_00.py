@@ -46,7 +46,7 @@ def _round_trip(stops: Tensor, steps: int) -> Tensor:
 def growing_figure(run: Path) -> Figure:
     """Draw what a run drew from the same noise while it learned."""
     grids = load_samples(run, 64)  # iteration -> (64, 3, R, R)
-    return at_width(progress_figure(grids, title="Two noises, five moments", rows=2), 4.2)
+    return at_width(progress_figure(grids, title="Two noises, five moments", rows=2), 3.9)
 
 
 @torch.no_grad()
@@ -69,10 +69,10 @@ def looks_figure(
         title="Where each skip link looks",
         attribution=attribution,
     )
-    return at_width(figure, 3.4)
+    return at_width(figure, 1.15 * len(noise) + 1.5)
 
 
 def course_of_a_run(run: Path) -> Figure:
     """Draw the losses, the logits and the samples' worth of a run, from its metrics.csv."""
     rows = read_metrics(run / "metrics.csv")
-    return at_width(history_figure(rows, title=f"{rows[-1]['iteration']:,} iterations"), 8.8)
+    return at_width(history_figure(rows, title=f"{rows[-1]['iteration']:,} iterations"), 10.0)
