@@ -69,7 +69,8 @@ def looks_figure(
         title="Where each skip link looks",
         attribution=attribution,
     )
-    return at_width(figure, 1.15 * len(noise) + 1.5)
+    figure.set_size_inches(1.15 * len(noise) + 1.9, 5.4)
+    return figure
 
 
 def course_of_a_run(run: Path) -> Figure:
