@@ -9,6 +9,7 @@ import torch
 from matplotlib.figure import Figure
 
 from slae_lib.course.checks import check, hint, open_exercises, predict, solution
+from slae_lib.course.figures.moving import Moving
 from slae_lib.course.figures.reading_order import reading_order_figure
 from slae_lib.course.lessons import LESSONS, Lesson, lesson
 from slae_lib.course.texts import picture_text
@@ -106,7 +107,7 @@ def place_in_words(here: Lesson) -> str:
     )
 
 
-def show(figure: Figure, alt: str) -> None:
+def show(figure: Figure | Moving, alt: str) -> None:
     """Show a figure in a notebook, with a description for those who cannot see it.
 
     The picture is stored as PNG, which every viewer can show, GitHub's too. The description
@@ -114,7 +115,7 @@ def show(figure: Figure, alt: str) -> None:
     meaningless ``<Figure size ...>``, and as a line below the picture for every reader.
 
     Args:
-        figure: any matplotlib figure.
+        figure: any matplotlib figure, or pictures that move.
         alt: one to three sentences that tell what the picture shows: what is where, and what
             to notice. Or where they stand in the lesson's texts, such as ``"4.diagram"``.
     """
@@ -122,7 +123,7 @@ def show(figure: Figure, alt: str) -> None:
 
     if re.fullmatch(r"\d+\.[\w-]+", alt):
         alt = picture_text(alt)
-    png, width = compact_png(figure)
+    png, width = figure.png() if isinstance(figure, Moving) else compact_png(figure)
     display(  # type: ignore[no-untyped-call]
         {"image/png": b64encode(png).decode("ascii"), "text/plain": alt},
         metadata={"image/png": {"alt": alt, "width": width}},

@@ -31,8 +31,8 @@ class Lesson:
 
 
 LESSONS = (
-    Lesson(0, "start_here", "Start here", "nothing yet: a tour, with a trained generator", 10),
-    Lesson(1, "few_shot_data", "Few-shot data and augmentation", "DiffAugment", 35, (0,)),
+    Lesson(0, "start_here", "Start here", "nothing yet: a tour, with a trained generator", 15),
+    Lesson(1, "few_shot_data", "Few-shot data and augmentation", "DiffAugment", 70, (0,)),
     Lesson(
         2,
         "spatial_attention",

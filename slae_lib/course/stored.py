@@ -9,13 +9,26 @@ LONG_RUN = "demo"
 """The longest finished run that comes with the lab; a longer one needs its name here alone."""
 
 
+def stored_run(name: str) -> Path:
+    """Return the folder of a finished run that comes with the lab, such as ``"demo"``.
+
+    Raises:
+        LabError: if it is not there.
+    """
+    folder = stored_file(name)
+    if folder is None:
+        mend = ", or run `make demo`" if name == "demo" else ""
+        raise LabError(f"data/{name} is not there; install the lab again{mend}.")
+    return folder
+
+
 def demo_run() -> Path:
     """Return the finished run of ``make demo`` that comes with the lab.
 
     Raises:
         LabError: if it is not there.
     """
-    return _run("demo")
+    return stored_run("demo")
 
 
 def long_run() -> Path:
@@ -24,11 +37,4 @@ def long_run() -> Path:
     Raises:
         LabError: if it is not there.
     """
-    return _run(LONG_RUN)
-
-
-def _run(name: str) -> Path:
-    folder = stored_file(name)
-    if folder is None:
-        raise LabError(f"data/{name} is not there; install the lab again.")
-    return folder
+    return stored_run(LONG_RUN)

@@ -161,3 +161,30 @@ def test_nbval_sees_a_failure_behind_the_tag(tmp_path: Path) -> None:
         done = subprocess.run([*command, str(path)], capture_output=True, text=True, cwd=tmp_path)
         codes.append(done.returncode)
     assert codes == [0, 1], done.stdout
+
+
+def test_what_has_not_been_run_yet_is_told_in_a_sentence() -> None:
+    notebook = new_notebook(
+        cells=[
+            new_code_cell(source)
+            for source in (
+                f'{IMPORTS}\nopen_now = set_up("07_losses", version="0.1.0")',
+                "generator_hinge(1)",
+                "sum(generator_hinge)",
+                "generator_hinge[0]",
+                "generator_hinge.items()",
+                "prnt(1)",
+                "generator_hinge",
+            )
+        ]
+    )
+    NotebookClient(notebook, timeout=120, kernel_name="python3", allow_errors=True).execute()
+    _, *opened, mistyped, looked_at = notebook.cells
+    for cell in opened:
+        (error,) = cell.outputs
+        assert error.ename == "NotYet"
+        assert "Exercise 7.3 has no answer yet" in "\n".join(error.traceback)
+    error, words = mistyped.outputs
+    assert error.ename == "NameError"
+    assert words.text.startswith("The name prnt is not there.")
+    assert looked_at.outputs[0].output_type == "execute_result"

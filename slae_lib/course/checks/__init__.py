@@ -60,14 +60,21 @@ class Exercise:
 
 
 class NotYet(AssertionError):
-    """An exercise's answer is missing or wrong; the text says why, and what stands in its place."""
+    """An exercise's answer is missing or wrong; the text says why, and what stands in its place.
 
-    def __init__(self, key: str, text: str) -> None:
+    Args:
+        key: of the exercise.
+        text: says why.
+        boxed: whether a box above says it already.
+    """
+
+    def __init__(self, key: str, text: str, *, boxed: bool = False) -> None:
         super().__init__(text)
         self.key = key
+        self.boxed = boxed
 
     def _render_traceback_(self) -> list[str]:  # IPython shows this in place of a traceback
-        return [_general()["short"].format(key=self.key)]
+        return [_general()["short"].format(key=self.key) if self.boxed else str(self)]
 
 
 class Open:
@@ -83,6 +90,13 @@ class Open:
             NotYet: always.
         """
         raise NotYet(self.key, _general()["says"]["run_check"].format(key=self.key))
+
+    def __getattr__(self, name: str) -> None:
+        if name.startswith("_"):  # what IPython and Python ask of everything
+            raise AttributeError(name)
+        self()
+
+    __getitem__ = __iter__ = __call__
 
 
 def check(key: str, *answers: object) -> None:
@@ -105,7 +119,7 @@ def check(key: str, *answers: object) -> None:
     why = asked.sentence(verdict)
     then = [_lend(asked), _general()["stuck"].format(key=key)]
     _show_box(_general()["not_yet"].format(key=key), why, then)
-    raise NotYet(key, "\n".join([why, *then]))
+    raise NotYet(key, "\n".join([why, *then]), boxed=True)
 
 
 def judge(key: str, *answers: object) -> dict[str, Any] | Refused:
@@ -189,6 +203,14 @@ def open_exercises(lesson: int, *, solutions: bool = True) -> None:
         if key.partition(".")[2] and shell is not None:
             for name in exercise(key).names:
                 shell.user_ns.setdefault(name, Open(key))
+    if shell is not None:
+        shell.set_custom_exc((NameError,), _missing)
+
+
+def _missing(shell: Any, kind: Any, error: Any, trace: Any, tb_offset: int | None = None) -> None:
+    """Say of a name that is not defined what to do, below the traceback."""
+    shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+    print(_general()["missing"].format(name=error.name))
 
 
 @functools.cache

@@ -1,9 +1,15 @@
 """Figures of the lesson on few-shot data: all pictures, a folder of files, how a logit drifts."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
+import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 from torch import Tensor
 
 from slae_lib.plotting.base import (
@@ -13,6 +19,7 @@ from slae_lib.plotting.base import (
     NOTEBOOK_DPI,
     ORANGE,
     PURPLE,
+    at_width,
     credit,
     draw_picture,
     label_row,
@@ -120,3 +127,59 @@ def drift_figure(
     axes[0].set_ylabel(y)
     axes[-1].legend(fontsize=9, frameon=False, loc="upper left")
     return figure
+
+
+def logits_figure(histories: Mapping[str, Mapping[str, Tensor]], *, every: int = 20) -> Figure:
+    """Draw the mean logits of one or two runs.
+
+    Args:
+        histories: title of a run to the logits (T, N) of each sort of pictures, at T moments.
+        every: steps from one moment to the next.
+    """
+    runs = {}
+    for title, history in histories.items():
+        columns = {name: logits.mean(dim=1).tolist() for name, logits in history.items()}
+        moments = len(next(iter(columns.values())))
+        runs[title] = {"step": [every * moment for moment in range(moments)], **columns}
+    return at_width(drift_figure(runs), 3.9 if len(runs) == 1 else 6.6)
+
+
+@contextlib.contextmanager
+def untidy_folder(faces: Tensor) -> Iterator[tuple[Path, dict[str, Tensor | None]]]:
+    """Fill a folder as people have them, and take it away in the end.
+
+    Args:
+        faces: uint8 (5, 3, R, R): three to stand side by side, one to be cut out, and one to
+            become small and grey.
+
+    Yields:
+        The folder, and each file's name with its pixels (4, H, W), or None for a file that is
+        called a picture and is none.
+    """
+    drawn = [Image.fromarray(to_pixels(face)) for face in faces]
+    side = drawn[0].width
+    wide = Image.new("RGB", (3 * side, side))
+    for place, face in enumerate(drawn[:3]):
+        wide.paste(face, (place * side, 0))
+    see_through = drawn[3].copy()
+    see_through.putalpha(drawn[3].convert("L").point(lambda grey: 0 if grey > 250 else 255))
+    files: dict[str, Image.Image | None] = {
+        "wide.png": wide,
+        "see-through.png": see_through,
+        "small-grey.bmp": drawn[4].convert("L").resize((24, 24)),
+        "page.jpg": None,
+    }
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for name, picture in files.items():
+            if picture is None:
+                (folder / name).write_text("<html>Not found</html>", encoding="utf-8")
+            else:
+                picture.save(folder / name)
+        yield folder, {name: _pixels(picture) for name, picture in files.items()}
+
+
+def _pixels(picture: Image.Image | None) -> Tensor | None:
+    if picture is None:
+        return None
+    return torch.from_numpy(np.array(picture.convert("RGBA"))).permute(2, 0, 1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -13,6 +14,7 @@ from slae_lib.plotting.base import (
     NOTEBOOK_DPI,
     ORANGE,
     PURPLE,
+    at_width,
     color_bar,
     credit,
     draw_picture,
@@ -22,6 +24,7 @@ from slae_lib.plotting.base import (
     to_array,
     to_pixels,
 )
+from slae_lib.support.images import to_uint8
 
 
 def maps_figure(
@@ -67,6 +70,28 @@ def maps_figure(
         figure.suptitle(title, fontsize=12)
     credit(figure, attribution)
     return figure
+
+
+def faces_figure(
+    rows: Mapping[str, Tensor],
+    *,
+    width: float,
+    columns: Sequence[str] = (),
+    attribution: str | None = None,
+) -> Figure:
+    """Draw rows of pictures, given as a network makes them or as they are stored.
+
+    Args:
+        rows: label of a row to its pictures (N, 3, R, R), in [-1, 1] or uint8.
+        width: of the figure, in inches.
+        columns: a heading for each of the N columns.
+        attribution: who made the pictures.
+    """
+    pictures = {
+        label: images if images.dtype == torch.uint8 else to_uint8(images)
+        for label, images in rows.items()
+    }
+    return at_width(maps_figure(pictures, columns=columns, attribution=attribution), width)
 
 
 def pictures_figure(

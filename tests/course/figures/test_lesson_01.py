@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from slae_lib.course.figures.lesson_01 import drift_figure, folder_figure, sheet_figure
+from slae_lib.course.figures.lesson_01 import (
+    drift_figure,
+    folder_figure,
+    logits_figure,
+    sheet_figure,
+    untidy_folder,
+)
 
 
 def test_a_sheet_has_one_dot_for_each_pixel_and_names_the_authors() -> None:
@@ -55,3 +61,25 @@ def test_runs_are_drawn_on_one_scale_with_a_line_for_each_column() -> None:
 def test_a_run_without_steps_or_with_too_many_lines_is_refused(names: str) -> None:
     with pytest.raises(ValueError, match="a run needs the column 'step'"):
         drift_figure({"run": {name: [1.0] for name in names.split()}})
+
+
+def test_logits_are_drawn_as_their_means_at_their_steps() -> None:
+    logits = torch.tensor([[0.0, 2.0], [4.0, 6.0], [1.0, 1.0]])  # (3 moments, 2 pictures)
+    (axis,) = logits_figure({"a run": {"faces": logits}}, every=20).axes
+    (line,) = [line for line in axis.get_lines() if line.get_label() == "faces"]
+    assert list(line.get_xdata()) == [0, 20, 40]
+    assert list(line.get_ydata()) == [1.0, 5.0, 1.0]
+
+
+def test_an_untidy_folder_holds_what_it_says_and_goes_away() -> None:
+    faces = torch.randint(0, 256, (5, 3, 32, 32), dtype=torch.uint8)
+    with untidy_folder(faces) as (folder, files):
+        assert sorted(files) == sorted(path.name for path in folder.iterdir())
+    assert not folder.exists()
+    shapes = {name: None if file is None else tuple(file.shape) for name, file in files.items()}
+    assert shapes["wide.png"] == (4, 32, 96)
+    assert shapes["small-grey.bmp"] == (4, 24, 24)
+    assert shapes["page.jpg"] is None
+    wide = files["wide.png"]
+    assert wide is not None
+    torch.testing.assert_close(wide[:3, :, 32:64], faces[1])

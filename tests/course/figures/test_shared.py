@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from slae_lib.course.figures.shared import (
+    faces_figure,
     gates_figure,
     maps_figure,
     pictures_figure,
@@ -116,3 +117,11 @@ def test_gates_are_sorted_by_the_first_and_stay_with_their_channel() -> None:
 def test_gates_may_come_as_a_link_makes_them() -> None:
     gate = torch.rand(1, 5, 1, 1, requires_grad=True)
     assert len(gates_figure({"SLE": {"face": gate}}).axes[0].patches) == 5
+
+
+def test_faces_are_drawn_alike_from_floats_and_from_bytes() -> None:
+    white, black = torch.ones(1, 3, 8, 8), torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
+    figure = faces_figure({"floats": white, "bytes": black}, width=3.0, columns=["a"])
+    drawn = [np.asarray(axis.images[0].get_array()) for axis in figure.axes]
+    assert [picture.max() for picture in drawn] == [255, 0]
+    assert figure.get_figwidth() == 3.0
