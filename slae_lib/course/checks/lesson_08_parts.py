@@ -58,10 +58,10 @@ class Spy(torch.optim.SGD):
         self.happened.append("zero_grad")
         super().zero_grad(set_to_none)
 
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> Any:
         """Note it, and take a step."""
         self.happened.append("step")
-        super().step(closure)
+        return super().step(closure)
 
 
 def attempt(answer: Callable[..., Any], *inputs: object, asleep: str) -> Any:
