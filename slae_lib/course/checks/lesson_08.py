@@ -21,15 +21,14 @@ from slae_lib.course.checks.lesson_08_parts import (
     State,
     attempt,
     first_weight,
+    fresh,
     gradients,
-    in_full,
     same,
     spectral_vectors,
 )
 from slae_lib.datasets import load_images
 from slae_lib.datasets.store import bank_for
 from slae_lib.discriminator import downsample
-from slae_lib.generator import Generator
 from slae_lib.support.device import pick_device
 from slae_lib.training.batches import image_batches
 
@@ -83,26 +82,20 @@ def exercise_2(discriminator_step: Callable[..., Any]) -> None:
     require("D learns" in state.happened, "no_step")
     require(len(seen) == 2, "judges", found=len(seen))
     require(seen[0] is not None, "fake_first")
-    right, _, _ = _discriminators(_step(), [])
-    vectors = [spectral_vectors(each.discriminator) for each in (state, right)]
-    require(torch.allclose(*vectors, atol=1e-4), "uncached")
+    wanted, vectors = _wanted()
+    close = torch.allclose(spectral_vectors(state.discriminator), vectors, atol=1e-4)
+    require(close, "uncached")
     found = gradients(state.discriminator)
-    wrong = {
-        "no_reconstruction": _step(parts="hinge"),
-        "no_hinge": _step(parts="distance"),
-        "swapped": _step(swapped=True),
-    }
-    for cause, step in wrong.items():
-        other, _, _ = _discriminators(step, [])
-        require(not same(found, gradients(other.discriminator)), cause)
-    require(same(found, gradients(right.discriminator)), "differs")
+    for cause in ("no_reconstruction", "no_hinge", "swapped"):
+        require(not same(found, wanted[cause]), cause)
+    require(same(found, wanted["right"]), "differs")
     _log(log, LOG)
 
 
 def _discriminators(step: Callable[..., Any], seen: list[Any]) -> tuple[State, list[Tensor], Any]:
     """Let a discriminator take a step that was left switched off, as by the iteration before."""
     torch.manual_seed(1)
-    state = State().watch()
+    state = fresh().watch()
     state.discriminator.requires_grad_(False)
     state.discriminator.register_forward_pre_hook(
         lambda _, inputs, named: seen.append(named.get("quarter")), with_kwargs=True
@@ -114,8 +107,9 @@ def _discriminators(step: Callable[..., Any], seen: list[Any]) -> tuple[State, l
     return state, fakes, log
 
 
-def _step(*, swapped: bool = False, parts: str = "both") -> Callable[..., dict[str, Tensor]]:
-    """Return the discriminator's step, right or with a known mistake, without the last update."""
+def _wanted() -> tuple[dict[str, Tensor], Tensor]:
+    """Return the gradients of a right step and of three wrong ones, and its spectral vectors."""
+    found = {}
 
     def step(state: State, real: Tensor, fake: Tensor, small: Tensor) -> dict[str, Tensor]:
         quarter = int(torch.randint(4, ()))
@@ -125,13 +119,17 @@ def _step(*, swapped: bool = False, parts: str = "both") -> Callable[..., dict[s
         with parametrize.cached():
             on_real = network(image, real_small, quarter=quarter)
             on_fake = network(fake.detach(), small.detach())
-        logits = (on_real.logits, on_fake.logits)[:: -1 if swapped else 1]
-        hinge = losses.discriminator_hinge(*logits)
+        hinge = losses.discriminator_hinge(on_real.logits, on_fake.logits)
         distance = losses.reconstruction_loss(on_real.reconstructions, losses.l1_distance)
-        {"both": hinge + distance, "hinge": hinge, "distance": distance}[parts].backward()
-        return {"discriminator": hinge.detach()}
+        turned = losses.discriminator_hinge(on_fake.logits, on_real.logits)
+        found["no_reconstruction"] = gradients(network, hinge)
+        found["no_hinge"] = gradients(network, distance)
+        found["right"] = found["no_reconstruction"] + found["no_hinge"]
+        found["swapped"] = gradients(network, turned) + found["no_hinge"]
+        return {}
 
-    return step
+    state, _, _ = _discriminators(step, [])
+    return found, spectral_vectors(state.discriminator)
 
 
 def _log(found: Any, names: set[str]) -> None:
@@ -144,17 +142,12 @@ def _log(found: Any, names: set[str]) -> None:
 
 def exercise_3(generator_step: Callable[..., Any]) -> None:
     """Check the generator's step: whose gradients are there, and which way they point."""
-    torch.manual_seed(1)
-    state = State()
+    state = fresh()
     for weight in state.discriminator.parameters():
         weight.grad = torch.zeros_like(weight)
     fake = state.generator(torch.randn(4, MODEL.noise_dim), torch.randn(4, MODEL.metadata_dim))
     judge = copy.deepcopy(state.discriminator)
-    weights = list(state.generator.parameters())
-    loss = -judge(fake.image, fake.small).logits.mean()
-    found = torch.autograd.grad(loss, weights, retain_graph=True, allow_unused=True)
-    pairs = zip(weights, found, strict=True)
-    right = torch.cat([in_full(weight, gradient).flatten() for weight, gradient in pairs])
+    right = gradients(state.generator, -judge(fake.image, fake.small).logits.mean())
     state.watch()
     log = attempt(generator_step, state, fake.image, fake.small, asleep="detached")
     judged = state.happened.count("D judges")
@@ -201,10 +194,8 @@ def _filled(value: float, count: int) -> nn.Module:
 
 def exercise_5(iteration: Callable[..., Any]) -> dict[str, Any]:
     """Check in which order things happen in an iteration, and what the average becomes."""
-    torch.manual_seed(1)
-    start = first_weight(Generator(MODEL))
-    torch.manual_seed(1)
-    state = State().watch()
+    state = fresh().watch()
+    start = first_weight(state.generator)
     real, metadata = torch.rand(4, 3, 64, 64) * 2 - 1, torch.randn(4, MODEL.metadata_dim)
     log = attempt(iteration, state, real, metadata, asleep="history_lost")
     draws, told = state.happened.count("G draws"), ", ".join(state.happened)
@@ -226,7 +217,7 @@ def exercise_5(iteration: Callable[..., Any]) -> dict[str, Any]:
 
 def exercise_6(train: Callable[..., Any]) -> None:
     """Check a loop that goes on from iteration 7 to 10: what goes in, and how often."""
-    state = State(pick_device())
+    state = fresh().to(pick_device())
     state.iteration = 7
     given: list[Tensor] = []
     images: list[Tensor] = []

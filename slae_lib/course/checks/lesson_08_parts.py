@@ -1,6 +1,7 @@
 """What the checks of lesson 08 give to a student's functions, and how they watch them."""
 
 import copy
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -22,14 +23,20 @@ class State:
         happened: who drew, judged and learned, in this order, once it is watched.
     """
 
-    def __init__(self, device: torch.device | str = "cpu") -> None:
-        self.generator = Generator(MODEL).to(device)
-        self.discriminator = Discriminator(MODEL).to(device)
+    def __init__(self) -> None:
+        self.generator = Generator(MODEL)
+        self.discriminator = Discriminator(MODEL)
         self.generator_optimizer = torch.optim.Adam(self.generator.parameters(), 1e-2)
         self.discriminator_optimizer = torch.optim.Adam(self.discriminator.parameters(), 1e-2)
         self.average = copy.deepcopy(self.generator)
         self.iteration = 0
         self.happened: list[str] = []
+
+    def to(self, device: torch.device) -> "State":
+        """Bring the networks to a device; nothing has been learned yet."""
+        for network in (self.generator, self.discriminator, self.average):
+            network.to(device)
+        return self
 
     def watch(self) -> "State":
         """Note from now on what happens."""
@@ -44,6 +51,18 @@ class State:
 
     def _noted(self, event: str) -> Callable[..., None]:
         return lambda *_: self.happened.append(event)
+
+
+@functools.cache
+def _first() -> State:
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        return State()
+
+
+def fresh() -> State:
+    """Return a copy of the same new state, which is quicker than to make one."""
+    return copy.deepcopy(_first())
 
 
 class Spy(torch.optim.SGD):
@@ -78,15 +97,20 @@ def attempt(answer: Callable[..., Any], *inputs: object, asleep: str) -> Any:
         raise
 
 
-def gradients(network: nn.Module) -> Tensor:
-    """Return all gradients of a network in one row, 0 where there is none."""
+def gradients(network: nn.Module, loss: Tensor | None = None) -> Tensor:
+    """Return all gradients of a network in one row, 0 where there is none.
+
+    Args:
+        network: whose weights.
+        loss: whose gradients, in place of those that lie there; it can be asked again.
+    """
     weights = list(network.parameters())
-    return torch.cat([in_full(weight, weight.grad).flatten() for weight in weights])
-
-
-def in_full(weight: Tensor, gradient: Tensor | None) -> Tensor:
-    """Return a weight's gradient, and zeros if it has none."""
-    return torch.zeros_like(weight) if gradient is None else gradient.detach().clone()
+    found = [weight.grad for weight in weights]
+    if loss is not None:
+        found = list(torch.autograd.grad(loss, weights, retain_graph=True, allow_unused=True))
+    pairs = zip(weights, found, strict=True)
+    row = [torch.zeros_like(weight) if each is None else each for weight, each in pairs]
+    return torch.cat([each.detach().flatten() for each in row])
 
 
 def same(found: Tensor, wanted: Tensor) -> bool:
