@@ -5,8 +5,10 @@ from functools import partial
 from typing import Any
 
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from slae_lib.course.figures.diagram import arrow, box, drawing, line, write
+from slae_lib.course.figures.shared import strips_figure
 from slae_lib.plotting.base import (
     BLUE,
     GREEN,
@@ -102,9 +104,9 @@ def histories_figure(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
             for column in columns:
                 label = name if column == columns[0] else None
                 look |= _MARKS.get(column, {"linestyle": style})
-                points = [(row["iteration"], row[column]) for row in rows]
+                points = [(row["iteration"], row.get(column)) for row in rows]
                 measured = [point for point in points if point[1] is not None]
-                if measured:  # an older log has no broken share
+                if measured:  # most lines have no samples, and an older log no broken share
                     axis.plot(*zip(*measured, strict=True), label=label, **look)
         axis.set_title(title, fontsize=10.5)
         tidy(axis, grid=None)
@@ -124,3 +126,25 @@ def histories_figure(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
         axis.set_xlabel("iteration")
     shared_legend(figure, axes[0][0], "lower", ncols=3)
     return figure
+
+
+def growth_figure(
+    here: Mapping[int, Tensor],
+    loaded: Mapping[int, Tensor],
+    *,
+    count: int = 4,
+    attribution: str | None = None,
+) -> Figure:
+    """Draw the same noises at several iterations of a run made here, and of a stored one.
+
+    Args:
+        here: iteration to its samples, uint8 (N, 3, R, R).
+        loaded: the same of the stored run.
+        count: how many samples of each are drawn.
+        attribution: who made the pictures that were learned from.
+    """
+    rows = {}
+    for word, grids in (("trained here", here), ("loaded", loaded)):
+        for iteration, images in grids.items():
+            rows[f"{word},\n{iteration:,} iterations"] = images[:count]
+    return strips_figure(rows, gap_after=len(here), attribution=attribution)

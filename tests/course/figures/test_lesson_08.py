@@ -1,9 +1,11 @@
 """Lesson figures on training: every step named, the lines of the log in their place."""
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 
 from slae_lib.course.figures.lesson_08 import (
+    growth_figure,
     histories_figure,
     iteration_diagram,
 )
@@ -44,3 +46,11 @@ def test_histories_of_two_runs_lie_over_each_other() -> None:
     assert broken.get_marker() != diversity.get_marker()
     np.testing.assert_allclose(diversity_of_older.get_xydata(), [[30, 0.9]])
     assert [text.get_text() for text in figure.legends[0].get_texts()] == list(runs)
+
+
+def test_growing_samples_tell_the_iterations_of_their_run() -> None:
+    images = torch.zeros(5, 3, 64, 64, dtype=torch.uint8)
+    figure = growth_figure({50: images, 1200: images}, {600: images}, count=3)
+    assert len(figure.axes) == 9
+    told = ["trained here,\n50 iterations", "trained here,\n1,200 iterations"]
+    assert [text.get_text() for text in figure.texts] == [*told, "loaded,\n600 iterations"]

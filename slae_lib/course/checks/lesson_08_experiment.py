@@ -1,0 +1,130 @@
+"""Checks of lesson 08's experiment: what is changed in a run, and what may be concluded from it."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules import module as all_modules
+from torch.optim import Optimizer
+from torch.optim import optimizer as all_optimizers
+
+from slae_lib.course.checks.base import called, require
+from slae_lib.course.checks.lesson_08_parts import CONFIG, MODEL, first_weight
+from slae_lib.datasets import load_images
+from slae_lib.datasets.store import bank_for
+from slae_lib.discriminator import Discriminator
+from slae_lib.generator import Generator
+from slae_lib.losses import discriminator_hinge
+from slae_lib.training.batches import image_batches
+
+RATE, BATCH, ITERATIONS = 8e-4, 4, 20
+RATIO, SEED = 16, 1  # of the run that is watched
+
+
+class Watch:
+    """Watches a run: refuses a wrong setting as soon as it shows, and notes what is judged."""
+
+    def __init__(self) -> None:
+        self.logits: list[Tensor] = []  # three in each iteration: real, generated, judged again
+        self.generator: set[int] = set()  # its weights, by their identity
+        faces = load_images("fluent-faces", MODEL.resolution)
+        rows = bank_for("fluent-faces", images=faces).rows()
+        settings = dataclasses.replace(CONFIG, batch_size=BATCH)
+        self.batches = {}  # seed to the metadata of the first images
+        for seed in (0, SEED):
+            order, _ = next(image_batches(faces, dataclasses.replace(settings, seed=seed)))
+            self.batches[seed] = rows[order]
+
+    def forward(self, network: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        """Look at whole networks alone, not at their layers."""
+        if isinstance(network, Discriminator):
+            self.logits.append(output.logits.detach())
+            going_on = len(self.logits) <= 3 * ITERATIONS
+            require(going_on, "iterations", found=f"more than {ITERATIONS}")
+        elif isinstance(network, Generator) and not self.generator:
+            self.generator = {id(weight) for weight in network.parameters()}
+            self._start(network, inputs[1].cpu())
+
+    def _start(self, network: Generator, metadata: Tensor) -> None:
+        """Refuse networks or images that are not those of the seed."""
+        weights = {}
+        with torch.random.fork_rng():  # the run goes on as if nobody had looked
+            for seed in (0, SEED):
+                torch.manual_seed(seed)
+                weights[seed] = first_weight(Generator(MODEL))
+        found = first_weight(network)
+        require(not torch.equal(found, weights[0]), "network_seed")
+        require(torch.equal(found, weights[SEED]), "not_new")
+        require(len(metadata) == BATCH, "batch", found=len(metadata))
+        near = {s: torch.allclose(metadata, rows, atol=1e-4) for s, rows in self.batches.items()}
+        require(not near[0], "order_seed")
+        require(near[SEED], "order")
+
+    def step(self, optimizer: Optimizer, *_: object) -> None:
+        """Refuse a learning rate that should be another one."""
+        group = optimizer.param_groups[0]
+        rate, factor = group["lr"], group["lr"] / RATE
+        if id(group["params"][0]) in self.generator:
+            require(abs(factor - 1) < 1e-6, "generator_rate", found=rate, wanted=RATE)
+            return
+        require(abs(factor - 1 / RATIO) > 1e-6, "upside_down", found=rate)
+        require(abs(factor - RATIO) < 1e-6, "rate", found=rate, wanted=RATE * RATIO)
+
+    def hinges(self) -> Tensor:
+        """Return the discriminator's hinge of each iteration."""
+        pairs = zip(self.logits[::3], self.logits[1::3], strict=True)
+        return torch.stack([discriminator_hinge(*pair) for pair in pairs]).cpu()
+
+
+@contextmanager
+def _everywhere(watch: Watch) -> Iterator[None]:
+    """Let it see every network and every optimizer, since the run makes its own."""
+    handles = [
+        all_modules.register_module_forward_hook(watch.forward),
+        all_optimizers.register_optimizer_step_pre_hook(watch.step),
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def exercise_7(measure: Callable[..., Any]) -> dict[str, Any]:
+    """Check one run of an experiment: what was changed, how long it went, and what it returns."""
+    watch = Watch()
+    with _everywhere(watch):
+        found = called(measure, RATIO, SEED)
+    require(isinstance(found, float), "no_float", found=type(found).__name__)
+    count = len(watch.logits) // 3
+    require(count == ITERATIONS, "iterations", found=count)
+    hinges, judged = watch.hinges(), torch.stack(watch.logits[2::3]).cpu()
+    wrong = {
+        "first_ten": hinges[:10].mean(),
+        "all": hinges.mean(),
+        "last": hinges[-1],
+        "generator": -judged[10:].mean(),
+    }
+    for cause, value in wrong.items():
+        require(abs(found - float(value)) > 1e-4, cause, found=found)
+    right = float(hinges[10:].mean())
+    require(abs(found - right) < 1e-3, "value", found=found, wanted=right)
+    return {"found": found}
+
+
+def exercise_8(beyond_luck: Callable[..., Any]) -> None:
+    """Check the comparison on hinges whose verdict is known."""
+    clear = {1: [1.0, 1.2], 2: [0.6, 0.7]}  # effect 0.45, luck 0.2
+    answer = called(beyond_luck, clear, 1, 2)
+    require(isinstance(answer, bool), "no_bool", found=answer)
+    require(answer, "clear")
+    require(not beyond_luck({1: [1.4, 1.0], 2: [1.2, 0.9]}, 1, 2), "unclear")
+    require(beyond_luck(clear, 2, 1), "direction")
+    require(beyond_luck({**clear, 3: [0.0, 3.0]}, 1, 2), "third")
+    uneven = {1: [1.1, 1.0], 2: [1.05, 0.65]}  # effect 0.2, luck 0.1 and 0.4
+    require(not beyond_luck(uneven, 1, 2) and not beyond_luck(uneven, 2, 1), "one_luck")
+    require(not beyond_luck({1: [1.1, 1.0], 2: [0.9, 0.4]}, 1, 2), "mean_luck")
+    require(not beyond_luck({1: [1.0, 1.4], 2: [0.9, 1.3]}, 1, 2), "signed_luck")

@@ -1,0 +1,129 @@
+"""What the checks of lesson 08 give to a student's functions, and how they watch them."""
+
+import copy
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from slae_lib.course.checks.base import called, require
+from slae_lib.discriminator import Discriminator
+from slae_lib.generator import Generator
+from slae_lib.training.presets import PRESETS
+
+MODEL, CONFIG = PRESETS["cpu-demo"].model, PRESETS["cpu-demo"].train
+
+
+class State:
+    """What a student's functions get in place of the notebook's Training.
+
+    Attributes:
+        happened: who drew, judged and learned, in this order, once it is watched.
+    """
+
+    def __init__(self) -> None:
+        self.generator = Generator(MODEL)
+        self.discriminator = Discriminator(MODEL)
+        self.generator_optimizer = torch.optim.Adam(self.generator.parameters(), 1e-2)
+        self.discriminator_optimizer = torch.optim.Adam(self.discriminator.parameters(), 1e-2)
+        self.average = copy.deepcopy(self.generator)
+        self.iteration = 0
+        self.happened: list[str] = []
+
+    def to(self, device: torch.device) -> "State":
+        """Bring the networks to a device; nothing has been learned yet."""
+        for network in (self.generator, self.discriminator, self.average):
+            network.to(device)
+        return self
+
+    def watch(self) -> "State":
+        """Note from now on what happens."""
+        for name, network, optimizer in (
+            ("G", self.generator, self.generator_optimizer),
+            ("D", self.discriminator, self.discriminator_optimizer),
+        ):
+            verb = "draws" if name == "G" else "judges"
+            network.register_forward_hook(self._noted(f"{name} {verb}"))
+            optimizer.register_step_post_hook(self._noted(f"{name} learns"))
+        return self
+
+    def _noted(self, event: str) -> Callable[..., None]:
+        return lambda *_: self.happened.append(event)
+
+
+@functools.cache
+def _first() -> State:
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        return State()
+
+
+def fresh() -> State:
+    """Return a copy of the same new state, which is quicker than to make one."""
+    return copy.deepcopy(_first())
+
+
+class Spy(torch.optim.SGD):
+    """An optimizer that notes when it is asked for something."""
+
+    def __init__(self, weight: Tensor, rate: float) -> None:
+        super().__init__([weight], rate)
+        self.happened: list[str] = []
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Note it, and forget the gradients."""
+        self.happened.append("zero_grad")
+        super().zero_grad(set_to_none)
+
+    def step(self, closure: Any = None) -> Any:
+        """Note it, and take a step."""
+        self.happened.append("step")
+        return super().step(closure)
+
+
+def attempt(answer: Callable[..., Any], *inputs: object, asleep: str) -> Any:
+    """Call an answer, and explain the two errors that a misplaced gradient leads to.
+
+    Raises:
+        Refused: for the cause ``asleep`` if a loss has no history, or for ``second_backward``.
+    """
+    try:
+        return called(answer, *inputs)
+    except RuntimeError as error:
+        require("does not require grad" not in str(error), asleep)
+        require("second time" not in str(error), "second_backward")
+        raise
+
+
+def gradients(network: nn.Module, loss: Tensor | None = None) -> Tensor:
+    """Return all gradients of a network in one row, 0 where there is none.
+
+    Args:
+        network: whose weights.
+        loss: whose gradients, in place of those that lie there; it can be asked again.
+    """
+    weights = list(network.parameters())
+    found = [weight.grad for weight in weights]
+    if loss is not None:
+        found = list(torch.autograd.grad(loss, weights, retain_graph=True, allow_unused=True))
+    pairs = zip(weights, found, strict=True)
+    row = [torch.zeros_like(weight) if each is None else each for weight, each in pairs]
+    return torch.cat([each.detach().flatten() for each in row])
+
+
+def same(found: Tensor, wanted: Tensor) -> bool:
+    """Whether two gradients are the same but for rounding."""
+    return bool((found - wanted).norm() <= 1e-3 * wanted.norm())
+
+
+def spectral_vectors(network: nn.Module) -> Tensor:
+    """Return what all spectral norms have found, which changes whenever they are computed."""
+    named = network.named_buffers()
+    return torch.cat([values for name, values in named if name.endswith(("_u", "_v"))])
+
+
+def first_weight(network: nn.Module) -> Tensor:
+    """Return a copy of the first weights of a network, on the CPU."""
+    return next(network.parameters()).detach().cpu().clone()
