@@ -9,6 +9,7 @@ from torch import Tensor
 from slae_lib.course.figures.moving import Moving
 from slae_lib.plotting import attention_figure, history_figure, progress_figure
 from slae_lib.plotting.base import at_width
+from slae_lib.plotting.style import in_own_style
 from slae_lib.support.images import to_uint8
 from slae_lib.training.checkpoint import load_generator
 from slae_lib.training.log import load_samples, read_metrics
@@ -43,6 +44,7 @@ def _round_trip(stops: Tensor, steps: int) -> Tensor:
     return (stops[:, None] + shares * (following - stops)[:, None]).flatten(0, 1)  # (S steps, C)
 
 
+@in_own_style
 def growing_figure(run: Path) -> Figure:
     """Draw what a run drew from the same noise while it learned."""
     grids = load_samples(run, 64)  # iteration -> (64, 3, R, R)
@@ -50,6 +52,7 @@ def growing_figure(run: Path) -> Figure:
 
 
 @torch.no_grad()
+@in_own_style
 def looks_figure(
     run: Path, noise: Tensor, metadata: Tensor | None, *, attribution: str | None = None
 ) -> Figure:
@@ -73,6 +76,7 @@ def looks_figure(
     return figure
 
 
+@in_own_style
 def course_of_a_run(run: Path) -> Figure:
     """Draw the losses, the logits and the samples' worth of a run, from its metrics.csv."""
     rows = read_metrics(run / "metrics.csv")

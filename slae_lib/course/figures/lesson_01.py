@@ -28,10 +28,12 @@ from slae_lib.plotting.base import (
     tidy,
     to_pixels,
 )
+from slae_lib.plotting.style import in_own_style
 
 _LINES = ((BLUE, "-"), (GREEN, "--"), (ORANGE, "-."), (PURPLE, ":"))
 
 
+@in_own_style
 def sheet_figure(images: Tensor, *, columns: int, attribution: str | None = None) -> Figure:
     """Draw a whole data set on one sheet, every pixel as one dot of a notebook's picture.
 
@@ -51,6 +53,7 @@ def sheet_figure(images: Tensor, *, columns: int, attribution: str | None = None
     return figure
 
 
+@in_own_style
 def folder_figure(
     files: Mapping[str, Tensor | None],
     pictures: Mapping[str, Tensor],
@@ -92,6 +95,7 @@ def _words(axis: Axes, text: str) -> None:
     axis.spines[:].set(color=GREY, linestyle=":")
 
 
+@in_own_style
 def drift_figure(
     runs: Mapping[str, Mapping[str, Sequence[float]]],
     *,
@@ -129,6 +133,7 @@ def drift_figure(
     return figure
 
 
+@in_own_style
 def logits_figure(histories: Mapping[str, Mapping[str, Tensor]], *, every: int = 20) -> Figure:
     """Draw the mean logits of one or two runs.
 

@@ -18,8 +18,10 @@ from slae_lib.plotting.base import (
     new_figure,
     to_array,
 )
+from slae_lib.plotting.style import in_own_style
 
 
+@in_own_style
 def attention_diagram(kernel_size: int = 7) -> Figure:
     """Draw spatial attention as blocks: two poolings, one convolution, a sigmoid, a product.
 
@@ -50,6 +52,7 @@ def attention_diagram(kernel_size: int = 7) -> Figure:
     return figure
 
 
+@in_own_style
 def kernels_figure(kernels: Mapping[str, Tensor], *, title: str = "") -> Figure:
     """Draw the weights of spatial attention's convolutions: for the mean, and for the maximum.
 

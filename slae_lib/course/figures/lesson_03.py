@@ -23,8 +23,10 @@ from slae_lib.plotting.base import (
     to_array,
     to_pixels,
 )
+from slae_lib.plotting.style import in_own_style
 
 
+@in_own_style
 def link_diagram(*, attention: bool) -> Figure:
     """Draw a skip link as blocks, from the small map to the product with the large one.
 
@@ -71,6 +73,7 @@ def link_diagram(*, attention: bool) -> Figure:
     return figure
 
 
+@in_own_style
 def cells_figure(
     rows: Mapping[str, Tensor],
     *,
@@ -95,6 +98,7 @@ def cells_figure(
     return figure
 
 
+@in_own_style
 def by_place_figure(
     picture: Tensor,
     maps: Mapping[str, Tensor],

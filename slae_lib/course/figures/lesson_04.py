@@ -29,8 +29,10 @@ from slae_lib.plotting.base import (
     tidy,
     to_array,
 )
+from slae_lib.plotting.style import in_own_style
 
 
+@in_own_style
 def generator_diagram(config: ModelConfig) -> Figure:
     """Draw a generator as its maps, blocks, skip links and heads; everything as ``config`` says.
 
@@ -117,6 +119,7 @@ def _heads(axis: Axes, config: ModelConfig, middles: Mapping[int, float], y: flo
         write(axis, middles[size], y - 0.85, text, 8.5, GREEN, va="top", linespacing=1.3)
 
 
+@in_own_style
 def weights_figure(weights: Mapping[str, Tensor], *, deviation: float = 0.02) -> Figure:
     """Draw the weights of layers as histograms, with the normal curve that was asked for.
 
@@ -142,6 +145,7 @@ def weights_figure(weights: Mapping[str, Tensor], *, deviation: float = 0.02) ->
     return figure
 
 
+@in_own_style
 def influence_figure(
     rows: Mapping[str, Tensor],
     places: Sequence[tuple[int, int]],
@@ -179,6 +183,7 @@ def influence_figure(
     return figure
 
 
+@in_own_style
 def stretch_figure(tables: Mapping[str, Tensor]) -> Figure:
     """Draw what tables of 2x2 weights make of all patches of length 1, and the longest of these.
 

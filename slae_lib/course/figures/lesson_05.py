@@ -27,11 +27,13 @@ from slae_lib.plotting.base import (
     tidy,
     to_array,
 )
+from slae_lib.plotting.style import in_own_style
 
 _STEP = 2.3  # from one column to the next; maps of one size stand in one column
 _LARGE, _SMALL = 5.8, 1.6  # heights of the two branches
 
 
+@in_own_style
 def discriminator_diagram(config: ModelConfig) -> Figure:
     """Draw the discriminator as blocks: two branches, skip links, and three decoders.
 
@@ -116,6 +118,7 @@ def _decoder(axis: Axes, x: float, top: float, y: float, what: str) -> None:
     box(axis, x, y, f"decoder:\n{what}", width=1.92, height=0.86, color=ORANGE, fontsize=8)
 
 
+@in_own_style
 def spectra_figure(spectra: Mapping[str, Tensor], *, title: str = "") -> Figure:
     """Draw the singular values of weight matrices, largest first.
 
@@ -139,6 +142,7 @@ def spectra_figure(spectra: Mapping[str, Tensor], *, title: str = "") -> Figure:
     return figure
 
 
+@in_own_style
 def receptive_fields_figure(
     picture: Tensor,
     fields: Mapping[str, Tensor],
@@ -181,6 +185,7 @@ def receptive_fields_figure(
     return figure
 
 
+@in_own_style
 def parts_figure(parts: Mapping[str, int], *, title: str = "") -> Figure:
     """Draw how many parameters each part of a network has.
 

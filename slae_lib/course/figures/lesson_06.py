@@ -36,8 +36,10 @@ from slae_lib.plotting.base import (
     to_array,
     to_pixels,
 )
+from slae_lib.plotting.style import in_own_style
 
 
+@in_own_style
 def metadata_diagram() -> Figure:
     """Draw the way of metadata: a picture, VGG-16, channel means, a bank, added to the noise.
 
@@ -81,6 +83,7 @@ def _column(axis: Axes, x: float, y: float, color: str, name: str, shape: str) -
     caption(axis, x, y - 1.25, name, shape)
 
 
+@in_own_style
 def cosines_figure(own: Mapping[str, Tensor], others: Tensor) -> Figure:
     """Draw how alike the metadata of changed pictures is to that of the same pictures unchanged.
 
@@ -108,6 +111,7 @@ def cosines_figure(own: Mapping[str, Tensor], others: Tensor) -> Figure:
     return figure
 
 
+@in_own_style
 def changes_figure(
     pictures: Tensor,
     faces: Mapping[str, int],
@@ -134,6 +138,7 @@ def changes_figure(
     return at_width(figure, 5.2)
 
 
+@in_own_style
 def neighbours_figure(
     pictures: Tensor,
     faces: Mapping[str, int],
@@ -161,6 +166,7 @@ def neighbours_figure(
     return at_width(figure, 5.4)
 
 
+@in_own_style
 def channels_figure(means: Tensor, deviations: Tensor, floor: float) -> Figure:
     """Draw every channel of a bank: how loud it is, and how much it moves.
 
@@ -190,6 +196,7 @@ def channels_figure(means: Tensor, deviations: Tensor, floor: float) -> Figure:
     return figure
 
 
+@in_own_style
 def plane_figure(
     pictures: Tensor,
     points: Tensor,
@@ -237,6 +244,7 @@ def _disc(picture: Tensor) -> Pixels:
     return to_pixels(torch.cat([picture.cpu(), 255 * inside[None].to(torch.uint8)]))
 
 
+@in_own_style
 def drowning_figure(
     curves: Mapping[str, Mapping[str, Sequence[float]]], *, noise: float = 1.0
 ) -> Figure:

@@ -21,6 +21,7 @@ from slae_lib.plotting.base import (
     tidy,
     to_array,
 )
+from slae_lib.plotting.style import in_own_style
 
 _LOOKS = ((BLUE, "-", 2.4), (ORANGE, "--", 2.0), (PURPLE, "-.", 1.8), (GREEN, ":", 2.4))
 
@@ -37,6 +38,7 @@ class Curve(NamedTuple):
     slope: Tensor
 
 
+@in_own_style
 def curves_figure(logits: Tensor, panels: Mapping[str, Mapping[str, Curve]]) -> Figure:
     """Draw losses over the logit, and below them their slopes.
 
@@ -77,6 +79,7 @@ class Plane(NamedTuple):
     path: Tensor
 
 
+@in_own_style
 def planes_figure(planes: Mapping[str, Plane], *, target: tuple[float, float]) -> Figure:
     """Draw where losses drive the logits of one real and one generated image.
 
@@ -126,6 +129,7 @@ class Moment(NamedTuple):
     loss: float
 
 
+@in_own_style
 def line_figure(
     places: Tensor, real: Tensor, moments: Mapping[str, Moment], history: Sequence[float]
 ) -> Figure:

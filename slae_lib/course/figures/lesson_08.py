@@ -20,6 +20,7 @@ from slae_lib.plotting.base import (
     shared_legend,
     tidy,
 )
+from slae_lib.plotting.style import in_own_style
 
 # Measured now and then, and drawn into one graph.
 _MARKS: dict[str, Look] = {
@@ -28,6 +29,7 @@ _MARKS: dict[str, Look] = {
 }
 
 
+@in_own_style
 def iteration_diagram() -> Figure:
     """Draw one iteration: what is computed, and how far each gradient goes back.
 
@@ -83,6 +85,7 @@ def iteration_diagram() -> Figure:
     return figure
 
 
+@in_own_style
 def histories_figure(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     """Draw the logs of several runs over each other.
 
@@ -128,6 +131,7 @@ def histories_figure(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     return figure
 
 
+@in_own_style
 def growth_figure(
     here: Mapping[int, Tensor],
     loaded: Mapping[int, Tensor],

@@ -9,11 +9,13 @@ from torch import Tensor
 
 from slae_lib.course.figures.shared import strips_figure
 from slae_lib.plotting.base import BLUE, GREY, ORANGE, PURPLE, Look, new_figure, shared_legend, tidy
+from slae_lib.plotting.style import in_own_style
 
 # Of float16: the smallest number above 0, the smallest with all digits, and the largest.
 _SMALLEST, _ALL_DIGITS, _LARGEST = 2.0**-24, 2.0**-14, 65504.0
 
 
+@in_own_style
 def gradients_figure(gradients: Mapping[str, Tensor], *, scale: float) -> Figure:
     """Draw how large gradients are, without and with a loss scale, and what 16 bits can hold.
 
@@ -44,12 +46,14 @@ def gradients_figure(gradients: Mapping[str, Tensor], *, scale: float) -> Figure
             axis.axvspan(left, right, color=GREY, alpha=grey, linewidth=0)
             axis.text((left + right) / 2, 0.87 * height, meaning, ha="center", fontsize=9)
     ticks = range(-12, 7, 2)
-    axes[-1].set_xticks(ticks, labels=[f"$10^{{{tick}}}$" for tick in ticks])
+    axes[-1].set_xticks(ticks)
+    axes[-1].xaxis.set_major_formatter("$10^{{{x:g}}}$")
     axes[-1].set_xlabel("size of a gradient; grey: where 16 bits fail")
     shared_legend(figure, axes[0], ncols=2, fontsize=9)
     return figure
 
 
+@in_own_style
 def lost_time_figure(
     intervals: Sequence[float], *, saving: Sequence[float], again: Sequence[float]
 ) -> Figure:
@@ -81,6 +85,7 @@ def lost_time_figure(
     return figure
 
 
+@in_own_style
 def grids_figure(grids: Mapping[int, Tensor], *, attribution: str | None = None) -> Figure:
     """Draw the same noises in the first, a middle and the last grid of samples.
 

@@ -19,6 +19,7 @@ from slae_lib.plotting.base import (
     shared_legend,
     tidy,
 )
+from slae_lib.plotting.style import in_own_style
 
 _SIDES = ((BLUE, "o", "-"), (ORANGE, "^", "--"))
 
@@ -37,6 +38,7 @@ class Clouds(NamedTuple):
     note: str = ""
 
 
+@in_own_style
 def clouds_figure(panels: Mapping[str, Clouds], *, names: tuple[str, str]) -> Figure:
     """Draw pairs of clouds with the Gaussians fitted to them.
 
@@ -75,6 +77,7 @@ def _two_deviations(points: Tensor, **options: str) -> Ellipse:
     return Ellipse((x, y), width, height, angle=angle, fill=False, linewidth=2.2, **options)
 
 
+@in_own_style
 def bias_figure(
     counts: Sequence[int], distances: Tensor, theory: Tensor, unbiased: Tensor
 ) -> Figure:
@@ -106,6 +109,7 @@ def bias_figure(
     return figure
 
 
+@in_own_style
 def dots_figure(
     panels: Mapping[str, Mapping[str, Sequence[float] | Tensor]],
     *,

@@ -21,8 +21,10 @@ from slae_lib.plotting.base import (
     shared_legend,
     tidy,
 )
+from slae_lib.plotting.style import in_own_style
 
 
+@in_own_style
 def systems_figure() -> Figure:
     """Draw what the ablation compares: two switches, four systems, and StyleGAN2 beside them."""
     figure, axis = drawing(18.4, 7)
@@ -56,6 +58,7 @@ def systems_figure() -> Figure:
     return figure
 
 
+@in_own_style
 def curves_figure(results: AblationResults) -> Figure:
     """Draw FID along the training: a thin line for each seed, a thick one for their mean.
 
@@ -79,6 +82,7 @@ def curves_figure(results: AblationResults) -> Figure:
     return figure
 
 
+@in_own_style
 def seeds_figure(values: Mapping[str, Mapping[int, float]], *, measure: str) -> Figure:
     """Draw a measure of several systems, every seed with its own line and marker.
 
@@ -106,6 +110,7 @@ def seeds_figure(values: Mapping[str, Mapping[int, float]], *, measure: str) -> 
     return figure
 
 
+@in_own_style
 def verdicts_figure(
     rows: Mapping[str, tuple[Mapping[int, float], tuple[float, float], str]], *, measure: str
 ) -> Figure:
@@ -139,6 +144,7 @@ def verdicts_figure(
     return figure
 
 
+@in_own_style
 def shrink_figure(
     reaches: Mapping[int, Sequence[float]], planned: Mapping[int, float], *, difference: float
 ) -> Figure:
@@ -167,6 +173,7 @@ def shrink_figure(
     return figure
 
 
+@in_own_style
 def shares_figure(
     x: Sequence[float], panels: Mapping[str, Mapping[str, Sequence[float]]], *, xlabel: str
 ) -> Figure:
@@ -202,6 +209,7 @@ def shares_figure(
     return figure
 
 
+@in_own_style
 def costs_figure(rows: Mapping[str, Counts]) -> Figure:
     """Draw what models cost: parameters of both networks, and multiplications for one image.
 
@@ -232,6 +240,7 @@ def costs_figure(rows: Mapping[str, Counts]) -> Figure:
     return figure
 
 
+@in_own_style
 def ratios_figure(ratios: Sequence[float], *, names: tuple[str, str]) -> Figure:
     """Draw how much longer one model takes than another, round by round, and the median.
 

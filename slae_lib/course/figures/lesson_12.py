@@ -22,6 +22,7 @@ from slae_lib.plotting.base import (
     new_figure,
     to_pixels,
 )
+from slae_lib.plotting.style import in_own_style
 from slae_lib.support.images import to_uint8
 
 DIFFERENCE_TOP = 64
@@ -31,6 +32,7 @@ _COLORS = (BLUE, ORANGE, PURPLE, GREEN, GREY)
 _LEAST = 0.01  # what is smaller is drawn as this, since a logarithm has no zero
 
 
+@in_own_style
 def levers_figure(changes: Mapping[str, Mapping[str, float]], *, attribution: str = "") -> Figure:
     """Draw how much images change when one thing is changed, as bars of several groups.
 
@@ -71,6 +73,7 @@ def levers_figure(changes: Mapping[str, Mapping[str, float]], *, attribution: st
     return figure
 
 
+@in_own_style
 def series_figure(
     images: Tensor, attention: Mapping[str, Tensor], headings: Sequence[str], *, title: str
 ) -> Figure:
@@ -96,6 +99,7 @@ def series_figure(
     return figure
 
 
+@in_own_style
 def changes_figure(images: Mapping[str, Tensor], *, attribution: str | None = None) -> Figure:
     """Draw a picture and changed versions of it, with their differences to it below.
 
@@ -125,6 +129,7 @@ def changes_figure(images: Mapping[str, Tensor], *, attribution: str | None = No
     return figure
 
 
+@in_own_style
 def walk_figure(walk: GeneratorOutput, link: str, *, title: str) -> Figure:
     """Draw the beginning, the middle and the end of a walk, with the maps of one link.
 

@@ -10,12 +10,14 @@ from matplotlib.patches import FancyBboxPatch
 from slae_lib.course.figures.diagram import arrow
 from slae_lib.course.lessons import Lesson
 from slae_lib.plotting.base import BLUE
+from slae_lib.plotting.style import in_own_style
 
 _WIDTH, _HEIGHT = 0.84, 0.66  # of a box; columns are 1 apart
 _SPREAD = 0.84  # between boxes in one column
 _PALE = "#D6E8F4"
 
 
+@in_own_style
 def reading_order_figure(lessons: Sequence[Lesson], *, here: int | None = None) -> Figure:
     """Draw the lessons as boxes and their prerequisites as arrows, from left to right.
 

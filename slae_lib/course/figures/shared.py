@@ -24,9 +24,11 @@ from slae_lib.plotting.base import (
     to_array,
     to_pixels,
 )
+from slae_lib.plotting.style import in_own_style
 from slae_lib.support.images import to_uint8
 
 
+@in_own_style
 def maps_figure(
     rows: Mapping[str, Tensor],
     *,
@@ -72,6 +74,7 @@ def maps_figure(
     return figure
 
 
+@in_own_style
 def faces_figure(
     rows: Mapping[str, Tensor],
     *,
@@ -94,6 +97,7 @@ def faces_figure(
     return at_width(maps_figure(pictures, columns=columns, attribution=attribution), width)
 
 
+@in_own_style
 def pictures_figure(
     rows: Mapping[str, Tensor],
     *,
@@ -135,6 +139,7 @@ def pictures_figure(
     return figure
 
 
+@in_own_style
 def strips_figure(
     rows: Mapping[str, Tensor],
     *,
@@ -193,6 +198,7 @@ def _fewer_colours(picture: Tensor) -> Tensor:
     return ((picture.int() + 3) // 6 * 6).clamp(max=255).to(picture.dtype)
 
 
+@in_own_style
 def gates_figure(
     panels: Mapping[str, Mapping[str, Tensor]],
     *,
