@@ -1,8 +1,4 @@
-"""What the exercises of a converted lesson have to be, as rules in the manner of notebook_lint.
-
-A lesson is converted once its checks stand in `slae_lib/course/checks` and its number in
-`notebook_lint.CONVERTED`.
-"""
+"""What the exercises of a lesson have to be, as rules in the manner of notebook_lint."""
 
 import ast
 import re

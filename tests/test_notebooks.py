@@ -38,9 +38,7 @@ def in_words(sentences: list[str]) -> str:
 @each_notebook
 def test_a_notebook_is_sound(path: Path) -> None:
     subject = Subject.read(path)
-    found = faults(subject)
-    if subject.converted:
-        found += faults(subject, exercise_lint.RULES)
+    found = faults(subject) + faults(subject, exercise_lint.RULES)
     assert not found, in_words(found)
 
 
@@ -122,22 +120,13 @@ def test_the_students_edition_holds_no_solution(path: Path, students_edition: Pa
 @each_notebook
 def test_checks_teach_before_anything_is_done(path: Path, students_edition: Path) -> None:
     student = nbformat.read(students_edition / path.name, as_version=4)
-    converted = Subject.read(path).converted
-    for cell in student.cells:
-        if converted:
-            break  # all of it runs
-        if "slow" in notebook_lint.tags(cell):  # no check may need it
-            cell.source = ""
-    run(student, path.parent, allow_errors=not converted)
+    run(student, path.parent, allow_errors=False)
     for place, cell in enumerate(student.cells, start=1):
         if notebook_lint.is_check(cell):
             errors = [out for out in cell.outputs if out.output_type == "error"]
             assert errors, f"{path.stem}, cell {place}: the check passes without an answer."
             said = f"{errors[0].ename}: {errors[0].evalue}"
-            assert errors[0].ename == ("NotYet" if converted else "AssertionError"), (
-                f"{path.stem}, cell {place}: before an answer the check stops with {said}; "
-                "assert first that something was written, with a message that says what to do."
-            )
+            assert errors[0].ename == "NotYet", f"{path.stem}, cell {place}: {said}"
             assert len(errors[0].evalue.split()) >= 6, f"{path.stem}, cell {place}: {said}"
 
 

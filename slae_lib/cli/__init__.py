@@ -3,9 +3,11 @@
 The heavy imports stand inside the commands, so that ``slae --help`` answers at once.
 """
 
+import errno
 import io
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import click
@@ -22,6 +24,7 @@ from slae_lib.cli.options import restore_help
 from slae_lib.cli.sample import sample
 from slae_lib.cli.train import train
 from slae_lib.support.errors import LabError, UsageError, in_words
+from slae_lib.support.files import write_error
 
 
 class _Failure(click.ClickException):
@@ -45,6 +48,10 @@ class LabGroup(click.Group):
                 return super().invoke(ctx)
         except LabError as error:
             raise _Failure(error) from error
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            raise _Failure(write_error(Path(error.filename or ""), error)) from error
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run the command line; what a terminal has no letter for is escaped and not a fault."""

@@ -64,7 +64,7 @@ def data_show(data: str, resolution: int, out: Path | None) -> None:
 def data_fetch(name: str) -> None:
     """Download a data set that `slae data list` names, once."""
     from slae_lib.datasets.fetch import fetch
-    from slae_lib.datasets.pictures import find_pictures
+    from slae_lib.datasets.find import find_pictures
 
     folder = fetch(name, announce=click.echo)
     click.echo(f"{folder}: {len(find_pictures(folder))} pictures")
@@ -99,7 +99,7 @@ def data_cache_list() -> None:
 
 def _state(folder: Path) -> str:
     from slae_lib.datasets.cache import read_index, stamps_of
-    from slae_lib.datasets.pictures import find_pictures
+    from slae_lib.datasets.find import find_pictures
     from slae_lib.support.errors import LabError
 
     with warnings.catch_warnings(action="ignore"):

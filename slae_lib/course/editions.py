@@ -70,11 +70,11 @@ def students_edition(notebooks: Path, course: Path) -> Path:
         shutil.copyfile(path, source / path.name)
     shutil.copyfile(notebooks / CONFIG, course / CONFIG)
     # nbgrader starts programs of its environment by their bare names.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     done = subprocess.run(
         [sys.executable, "-m", "nbgrader", "generate_assignment", "slae-lab"],
         cwd=course,
-        env=os.environ | {"PATH": path},
+        env=os.environ | {"PATH": programs},
         capture_output=True,
         encoding="utf-8",
         errors="replace",

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from slae_lib.datasets.pictures import SUFFIXES
+from slae_lib.datasets.find import SUFFIXES
 from slae_lib.support.downloads import shortage
 from slae_lib.support.errors import LabError
 from slae_lib.support.files import write_error

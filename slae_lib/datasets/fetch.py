@@ -20,7 +20,7 @@ from filelock import FileLock
 
 from slae_lib.datasets import DATA_SETS, DataSetInfo
 from slae_lib.datasets.archives import HostileArchive, extract_pictures
-from slae_lib.datasets.pictures import find_pictures
+from slae_lib.datasets.find import find_pictures
 from slae_lib.support.downloads import download, is_offline
 from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.files import atomic_write, write_error

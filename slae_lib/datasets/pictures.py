@@ -1,4 +1,4 @@
-"""Picture files: find them in a folder, and make clean square tensors of them.
+"""Picture files, made clean square tensors.
 
 Pictures come from cameras, scanners and drawing programs: grey or with a palette, see-through,
 made for print, sixteen bits deep, lying on their side. A network wants none of that:
@@ -26,22 +26,10 @@ from slae_lib.datasets.depth import (
     to_eight_bits,
     white_level,
 )
-from slae_lib.support.errors import LabError
 from slae_lib.support.progress import progress_bar
 
-SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-)
-FOREIGN_SUFFIXES = frozenset(
-    (".heic", ".heif", ".jxl", ".raw", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".svg")
-)
-"""Of pictures that neither the lab nor Pillow reads; leaving them out is said, as with Pillow's."""
-SYSTEM_FOLDERS = frozenset(
-    ("__MACOSX", "@eaDir", "@Recycle", "@Recently-Snapshot", "#recycle", "#snapshot")
-) | {"$RECYCLE.BIN", "RECYCLER", "System Volume Information", "lost+found"}
-"""Folders that systems and network drives put beside one's pictures: thumbnails, deleted files."""
-SPLITS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation", "dev"))
-"""Names of folders that hold the parts of a set that are kept apart."""
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+"""What Pillow calls the kinds of files that are read."""
 MIN_SIDE = 8
 """Pictures with a shorter side of fewer pixels are refused."""
 MAX_PIXELS = 89_478_485
@@ -50,7 +38,6 @@ MAX_PIXELS = 89_478_485
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 _MAX_THREADS = 8  # each may hold one picture of MAX_PIXELS
 _AHEAD = 256
 _MAX_CHUNK = 2**26  # bytes of a text or colour profile in a PNG
@@ -62,114 +49,6 @@ class SkippedPicture(UserWarning):
 
 class Unreadable(BadPicture):
     """What is in the file is not known, since it could not be read."""
-
-
-def find_pictures(folder: Path) -> list[str]:
-    """Return the relative paths (with ``/``) of the picture files below ``folder``, sorted.
-
-    Files count by their suffix, in any case. Hidden files and folders and those of the system
-    (`SYSTEM_FOLDERS`) are left out, and so are the folders of runs inside, whose pictures a
-    generator has made. Links to folders are followed, but no folder is read twice.
-
-    Raises:
-        LabError: if ``folder`` is no readable folder with pictures.
-
-    Warns:
-        SkippedPicture: for a folder inside that cannot be read or is a run's, and once for all
-            pictures of kinds that the lab does not read.
-        UserWarning: if folders inside are the parts of a set that one keeps apart (`SPLITS`).
-    """
-    if not os.path.exists(folder):
-        raise LabError(
-            f"The folder {folder} does not exist; check its spelling, or see `slae data list`."
-        )
-    if not os.path.isdir(folder):
-        raise LabError(f"{folder} is a file; give the folder that holds the pictures.")
-    top = folder.resolve()
-    seen = {top}
-    names = []
-    foreign: list[str] = []  # the suffix of each picture that the lab does not read
-    kinds = FOREIGN_SUFFIXES | Image.registered_extensions().keys() - {".pdf"}
-
-    # A link up to a folder that contains this one would lead to the rest of the disk.
-    def is_new(path: Path) -> bool:
-        real = Path(os.path.realpath(path))
-        if real in seen or top.is_relative_to(real):
-            return False
-        seen.add(real)
-        return True
-
-    def unreadable(error: OSError) -> None:
-        if Path(error.filename) == top:
-            raise LabError(
-                f"The folder {folder} cannot be read ({error.strerror}); change its permissions."
-            ) from error
-        warnings.warn(
-            f"Skipped {error.filename}: it cannot be read ({error.strerror}).",
-            SkippedPicture,
-            stacklevel=6,
-        )
-
-    for root, folders, files in os.walk(top, onerror=unreadable, followlinks=True):
-        here = Path(root)
-        inside = "" if here == top else f"{here.relative_to(top).as_posix()}/"
-        if here != top and "run.json" in files:
-            warnings.warn(
-                f"Skipped {here}: it is the folder of a run, and its pictures are drawn ones.",
-                SkippedPicture,
-                stacklevel=5,
-            )
-            folders.clear()
-            continue
-        folders.sort(key=lambda name: ((here / name).is_symlink(), name))  # links come last
-        folders[:] = [
-            name
-            for name in folders
-            if not (name.startswith(".") or name in SYSTEM_FOLDERS) and is_new(here / name)
-        ]
-        for name in files:
-            suffix = os.path.splitext(name)[1].lower()  # a `Path` of each would take seconds
-            if name.startswith("."):
-                continue
-            if suffix in SUFFIXES:
-                names.append(inside + name)
-            elif suffix in kinds or (not suffix and _is_picture(here / name)):
-                foreign.append(suffix or "no suffix")
-    if foreign:
-        _warn_of_foreign(folder, foreign)
-    splits = sorted({part for name in names for part in name.split("/")[:-1]} & SPLITS)
-    if len(splits) > 1:
-        warnings.warn(
-            f"The pictures of {' and '.join(splits)} in {folder} are taken together as one set; "
-            f"to keep them apart give one of the folders, such as {folder / splits[-1]}.",
-            stacklevel=3,
-        )
-    if not names:
-        what = "holds no pictures" if os.listdir(top) else "is empty"
-        raise LabError(
-            f"The folder {folder} {what}; put JPEG, PNG, WebP, BMP, GIF or TIFF files into it."
-        )
-    return sorted(names)
-
-
-def _is_picture(path: Path) -> bool:
-    try:
-        with path.open("rb") as file, Image.open(file, formats=_FORMATS):
-            return True
-    except Exception:  # whatever a file of another kind makes of Pillow
-        return False
-
-
-def _warn_of_foreign(folder: Path, suffixes: list[str]) -> None:
-    kinds = ", ".join(sorted(set(suffixes)))
-    several = len(suffixes) > 1
-    what = f"{len(suffixes)} files of other kinds" if several else "1 file of another kind"
-    warnings.warn(
-        f"{what} ({kinds}) {'were' if several else 'was'} left out of {folder}; save "
-        f"{'them' if several else 'it'} as .jpg or .png to use {'them' if several else 'it'}.",
-        SkippedPicture,
-        stacklevel=4,
-    )
 
 
 def read_picture(path: Path, resolution: int) -> tuple[Tensor, str]:
@@ -214,7 +93,7 @@ def decode(file: BinaryIO, resolution: int) -> Tensor:
     try:
         # A long text or colour profile is no fault of a picture; Pillow allows 1 MB.
         PngImagePlugin.MAX_TEXT_CHUNK = max(PngImagePlugin.MAX_TEXT_CHUNK, _MAX_CHUNK)
-        image: Image.Image = Image.open(file, formats=_FORMATS)
+        image: Image.Image = Image.open(file, formats=FORMATS)
         _check_size(*image.size)
         highest = white_level(image)
         image.load()

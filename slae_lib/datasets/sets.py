@@ -19,8 +19,9 @@ from torch import Tensor
 from slae_lib.config import RESOLUTIONS
 from slae_lib.datasets.cache import Pixels
 from slae_lib.datasets.depth import BadPicture
+from slae_lib.datasets.find import find_pictures
 from slae_lib.datasets.folders import read_folder
-from slae_lib.datasets.pictures import SkippedPicture, find_pictures, in_threads, read_picture
+from slae_lib.datasets.pictures import SkippedPicture, in_threads, read_picture
 from slae_lib.datasets.registry import DATA_SETS, RETIRED, DataSetInfo
 from slae_lib.support.errors import LabError, UsageError
 

@@ -15,10 +15,10 @@ from PIL.PngImagePlugin import PngInfo
 
 from slae_lib.datasets import pictures as images
 from slae_lib.datasets.depth import BadPicture
+from slae_lib.datasets.find import find_pictures
 from slae_lib.datasets.pictures import (
     SkippedPicture,
     decode,
-    find_pictures,
     in_threads,
     read_picture,
 )

@@ -50,7 +50,7 @@ def exercise_2(spatial_attention: Callable[..., Any]) -> None:
     """
     for size in (3, 7):
         attention = called(spatial_attention, size)
-        conv = getattr(attention, "conv", None)
+        conv: Any = getattr(attention, "conv", None)
         require(conv is not ..., "open")
         require(isinstance(conv, nn.Conv2d), "no_convolution", found=type(conv).__name__)
         channels = conv.in_channels, conv.out_channels
