@@ -54,7 +54,8 @@ def readable(figure: Figure) -> Figure:
         for axes in figure.axes
         for axis in (axes.xaxis, axes.yaxis)
         if not isinstance(axis.get_major_formatter(), FixedFormatter | StrCategoryFormatter)
-        for label in axis.get_ticklabels(which="both")
+        for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks())
+        for label in (tick.label1, tick.label2)
     }
     for text in figure.findobj(Text):
         assert isinstance(text, Text)

@@ -431,7 +431,6 @@ def test_pictures_are_found_at_every_depth_with_any_case_of_suffix(tmp_path):
         "notes.txt",
         "png",
         "k.png.txt",
-        "l.psd",
     ]
     for name in wanted + others:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -458,8 +457,8 @@ def test_pictures_of_kinds_that_are_not_read_are_said_once(tmp_path):
         assert find_pictures(tmp_path) == ["a.png"]
     (warning,) = caught
     assert str(warning.message) == (
-        f"3 files of other kinds (.heic, .svg) were left out of {tmp_path}; convert them to JPEG "
-        "or PNG to use them."
+        f"3 files of other kinds (.heic, .svg) were left out of {tmp_path}; save them as "
+        ".jpg or .png to use them."
     )
     (tmp_path / "sub" / "d.heic").unlink()
     (tmp_path / "c.svg").unlink()

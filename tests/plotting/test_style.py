@@ -100,6 +100,7 @@ def test_powers_of_ten_at_an_axis_are_still_powers() -> None:
     figure = Figure()
     axis = figure.subplots()
     axis.set(xscale="log", xlim=(1, 1e6))
-    labels = [it for it in readable(figure).findobj(Text) if "mathdefault" in it.get_text()]  # type: ignore[attr-defined]
+    readable(figure).draw_without_rendering()  # which writes the numbers
+    labels = [it for it in figure.findobj(Text) if "mathdefault" in it.get_text()]  # type: ignore[attr-defined]
     assert labels
     assert all(label.get_parse_math() for label in labels)  # type: ignore[attr-defined]
