@@ -350,7 +350,7 @@ def pairs_solutions_with_checks(subject: Subject) -> Iterator[str]:
             if not all(markers):
                 yield f"cell {place}: add hidden tests between {HIDDEN[0]} and {HIDDEN[1]}."
             hidden = cell.source.partition(HIDDEN[0])[2]
-            if re.search(r"rand|seed|normal_", hidden) and "fork_rng" not in hidden:
+            if re.search(r"\brand\w*\(|manual_seed|normal_\(", hidden) and "fork_rng" not in hidden:
                 yield (
                     f"cell {place}: its hidden tests draw random numbers, so the students' "
                     "edition goes on with others; draw them inside torch.random.fork_rng()."
