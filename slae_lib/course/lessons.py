@@ -46,12 +46,12 @@ LESSONS = (
     Lesson(5, "discriminator", "The discriminator", "two branches and the decoders", 100, (4,)),
     Lesson(6, "metadata", "Metadata from VGG-16", "a hook, channel means, a bank", 80, (1,)),
     Lesson(7, "losses", "Losses", "the hinge and the reconstruction", 70, (5,)),
-    Lesson(8, "training_loop", "The training loop", "one iteration, then the loop", 95, (6, 7)),
+    Lesson(8, "training_loop", "The training loop", "one iteration, then the loop", 110, (6, 7)),
     Lesson(
         9, "full_training", "Full training on a GPU", "nothing: the real run, resumed", 80, (8,)
     ),
     Lesson(
-        10, "evaluation", "Evaluation", "the Fréchet distance, back-tracking, novelty", 100, (8,)
+        10, "evaluation", "Evaluation", "the Fréchet distance, back-tracking, novelty", 120, (8,)
     ),
     Lesson(
         11, "ablation_and_cost", "Ablation and cost", "a fair comparison of four models", 100, (10,)

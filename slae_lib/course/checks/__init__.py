@@ -134,7 +134,13 @@ def judge(key: str, *answers: object) -> dict[str, Any] | Refused:
         try:
             if any(answer is own for answer in answers for own in _lent.values()):
                 raise Refused("lent")
-            if any(answer is ... or isinstance(answer, Open) for answer in answers):
+            dots = [answer is ... or isinstance(answer, Open) for answer in answers]
+            if any(dots) and not all(dots):
+                names = [
+                    name for name, is_open in zip(exercise(key).names, dots, strict=True) if is_open
+                ]
+                raise Refused("open_part", names=", ".join(names))
+            if any(dots):
                 raise Refused("open")
             return getattr(lesson, f"exercise_{place}")(*answers) or {}
         except Refused as refused:
@@ -204,13 +210,16 @@ def open_exercises(lesson: int, *, solutions: bool = True) -> None:
             for name in exercise(key).names:
                 shell.user_ns.setdefault(name, Open(key))
     if shell is not None:
-        shell.set_custom_exc((NameError,), _missing)
+        shell.set_custom_exc((NameError, TypeError, AttributeError), _explained)
 
 
-def _missing(shell: Any, kind: Any, error: Any, trace: Any, tb_offset: int | None = None) -> None:
-    """Say of a name that is not defined what to do, below the traceback."""
+def _explained(shell: Any, kind: Any, error: Any, trace: Any, tb_offset: int | None = None) -> None:
+    """Say of a name that is not defined, or of dots that were used, what to do."""
     shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
-    print(_general()["missing"].format(name=error.name))
+    if isinstance(error, NameError):
+        print(_general()["missing"].format(name=error.name))
+    elif "ellipsis" in str(error):
+        print(_general()["dots"])
 
 
 @functools.cache

@@ -35,15 +35,30 @@ def require(condition: bool, cause: str, **values: object) -> None:
 def called(answer: Callable[..., Any], *inputs: object) -> Any:
     """Return what a student's function, class or module makes of the inputs.
 
+    It gets copies of tensors, and may not change them: an answer that does would spoil the check,
+    and in the notebook what the cells below build on.
+
     Raises:
-        Refused: if it is no function, or returns the three dots or nothing.
+        Refused: if it is no function, changes what it is given, or returns the three dots or
+            nothing.
     """
     require(callable(answer), "no_function", found=answer)
-    found = answer(*inputs)
+    copies = [_copied(each) for each in inputs]
+    found = answer(*copies)
+    for given, copy in zip(inputs, copies, strict=True):
+        kept = copy is given or torch.equal(given, copy)  # type: ignore[arg-type]
+        require(kept, "changed_input")
     parts = found if isinstance(found, tuple) else (found,)
     require(not any(part is ... for part in parts), "open")
     require(found is not None, "nothing")
     return found
+
+
+def _copied(given: object) -> object:
+    """Return a tensor's copy, and anything else as it is; gradients need the tensor itself."""
+    if isinstance(given, torch.Tensor) and not given.requires_grad:
+        return given.clone()
+    return given
 
 
 def kinds(block: nn.Module) -> list[str]:

@@ -107,10 +107,8 @@ def exercise_3(translate: Callable[..., Any]) -> None:
 def exercise_4(cut: Callable[..., Any]) -> None:
     """Check the squares of two pictures, of which the first lies partly outside."""
     images = torch.rand(2, 3, 6, 8) + 0.5
-    kept = images.clone()
     top, left = torch.tensor([-1, 1]), torch.tensor([2, 3])
     found = called(cut, images, top, left, 2)
-    require(torch.equal(images, kept), "in_place")
     y, x = torch.arange(6).view(1, 1, 6, 1), torch.arange(8).view(1, 1, 1, 8)
 
     def inside(top: Tensor, left: Tensor, side: int = 2) -> tuple[Tensor, Tensor]:

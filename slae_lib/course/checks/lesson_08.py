@@ -23,6 +23,7 @@ from slae_lib.course.checks.lesson_08_parts import (
     first_weight,
     fresh,
     gradients,
+    moved_from,
     same,
     spectral_vectors,
 )
@@ -30,6 +31,7 @@ from slae_lib.datasets import load_images
 from slae_lib.datasets.store import bank_for
 from slae_lib.discriminator import downsample
 from slae_lib.support.device import pick_device
+from slae_lib.support.images import to_float
 from slae_lib.training.batches import image_batches
 
 __all__ = [
@@ -230,7 +232,7 @@ def exercise_6(train: Callable[..., Any]) -> None:
     state.discriminator.register_forward_pre_hook(lambda _, seen: images.append(seen[0].detach()))
     diary = called(train, state, 10, 2, 3)
     require(given != [], "open")
-    brightest = float(images[0].abs().max())
+    brightest = max(float(each.abs().max()) for each in images)
     require(brightest < 2, "to_float", found=brightest)
     require(len(given) < 2 or not torch.equal(given[0], given[1]), "same_batch")
     require(len(given) != 10, "starts_over")
@@ -239,8 +241,17 @@ def exercise_6(train: Callable[..., Any]) -> None:
     rows = bank_for("fluent-faces", images=faces).rows()
     batches = image_batches(faces, dataclasses.replace(CONFIG, batch_size=2, seed=3), start=7)
     for metadata in given:
-        wanted = rows[next(batches)[0]]
+        indices, batch = next(batches)
+        wanted = rows[indices]
         close = metadata.shape == wanted.shape and torch.allclose(metadata, wanted, atol=1e-4)
         require(close, "metadata")
+        real = to_float(batch)
+        halved = any(moved_from(seen.cpu(), (real + 1) / 2) for seen in images)
+        require(not halved, "half_range")
+        require(any(moved_from(seen.cpu(), real) for seen in images), "other_pictures")
     lines = [row["iteration"] for row in diary.rows]
-    require(lines == [10], "diary", found=lines)
+    require(lines == [10], "diary", found=lines, wanted=[10])
+    state = fresh().to(pick_device())
+    state.iteration = 9
+    lines = [row["iteration"] for row in called(train, state, 20, 2, 3).rows]
+    require(lines == [10, 20], "diary", found=lines, wanted=[10, 20])

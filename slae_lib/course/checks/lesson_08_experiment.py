@@ -122,6 +122,11 @@ def exercise_8(beyond_luck: Callable[..., Any]) -> None:
     require(isinstance(answer, bool), "no_bool", found=answer)
     require(answer, "clear")
     require(not beyond_luck({1: [1.4, 1.0], 2: [1.2, 0.9]}, 1, 2), "unclear")
+    require(beyond_luck({1: [1.0, 1.2], 2: [0.7, 0.9]}, 1, 2), "sum_luck")
+    require(not beyond_luck({1: [1.2, 1.0], 2: [1.35, 1.15]}, 1, 2), "sums")
+    for turned in (1, -1):  # far apart in one seed alone
+        single = {1: [1.0, 1.4][::turned], 2: [1.5, 1.2][::turned]}
+        require(not beyond_luck(single, 1, 2), "one_seed")
     require(beyond_luck(clear, 2, 1), "direction")
     require(beyond_luck({**clear, 3: [0.0, 3.0]}, 1, 2), "third")
     uneven = {1: [1.1, 1.0], 2: [1.05, 0.65]}  # effect 0.2, luck 0.1 and 0.4

@@ -200,12 +200,13 @@ def exercise_4(novelty_ratios: Callable[..., Any]) -> None:
 def exercise_5(share_caught: Callable[..., Any]) -> None:
     """Check the share on nine numbers in place of pictures, and that both sides are described."""
     training = torch.tensor([[0.0], [10.0], [40.0]])
-    pictures = torch.tensor([[0, 1, 2, 4.2, 5, 20, 24, 25, 30]]).T  # five of them below 0.6
+    pictures = torch.tensor([[0, 1, 4.2, 5, 20, 21, 24, 25, 30]]).T  # five of them below 0.6
     found = _number(called(share_caught, lambda each: each + 0, pictures, training))
     require(found <= 1, "no_share", found=found)
     wrong = {
         "the_others": 1 - share_below(0.6, pictures, training),
         "other_limit": share_below(0.8, pictures, training),
+        "low_limit": share_below(0.5, pictures, training),
         "itself": share_below(0.6, pictures, pictures),
         "turned": share_below(0.6, training, pictures),
     }

@@ -62,10 +62,8 @@ def exercise_1(effect: Callable[..., Any]) -> dict[str, Any]:
 def exercise_2(flat: Callable[..., Any]) -> None:
     """Check maps that have lost their places, on maps whose means differ."""
     maps = torch.rand(3, 1, 4, 4) * torch.tensor([1.0, 0.5, 0.1])[:, None, None, None]
-    before = maps.clone()
     found = called(flat, maps)
     require(isinstance(found, Tensor), "no_tensor", found=type(found).__name__)
-    require(torch.equal(maps, before), "in_place")
     try:
         spread = found.expand_as(maps)
     except RuntimeError:
