@@ -44,7 +44,7 @@ class LabGroup(click.Group):
         """
         warnings.showwarning = _show_warning  # type: ignore[assignment]
         try:
-            with in_words("it", self._smaller(ctx)):
+            with in_words("it", lambda: self._smaller(ctx)):
                 return super().invoke(ctx)
         except LabError as error:
             raise _Failure(error) from error
@@ -62,8 +62,7 @@ class LabGroup(click.Group):
 
     def _smaller(self, ctx: click.Context) -> str:
         """Return what of a command's options makes its work smaller."""
-        name = (ctx._protected_args or [""])[0]  # of the command; none is parsed yet
-        command = self.commands.get(name)
+        command = self.commands.get(ctx.invoked_subcommand or "")
         own = {option for it in (command.params if command else []) for option in it.opts}
         given = [option for option in SMALLER if option in own]
         return f"make {' or '.join(given)} smaller" if given else "close other programs"

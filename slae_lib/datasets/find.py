@@ -113,6 +113,8 @@ def find_pictures(folder: Path) -> list[str]:
 
 
 def _is_picture(path: Path) -> bool:
+    if not path.is_file():  # a named pipe would block for ever
+        return False
     try:
         with path.open("rb") as file, Image.open(file, formats=FORMATS):
             return True

@@ -154,7 +154,7 @@ def data_of(bank: MetadataBank) -> str | None:
 
 def memory_in_words(what: str) -> AbstractContextManager[None]:
     """Turn a failed allocation into a sentence."""
-    return in_words(what, "close other notebooks, or open a run of a lower resolution")
+    return in_words(what, lambda: "close other notebooks, or open a run of a lower resolution")
 
 
 def _folder_of(path: Path) -> Path:

@@ -2,7 +2,7 @@
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 
 class LabError(Exception):
@@ -20,12 +20,12 @@ class UsageError(LabError):
 
 
 @contextlib.contextmanager
-def in_words(what: str, mend: str) -> Iterator[None]:
+def in_words(what: str, mend: Callable[[], str]) -> Iterator[None]:
     """Turn every kind of failed allocation, and a missing compiler, into a sentence.
 
     Args:
         what: which there may be no memory for.
-        mend: what helps.
+        mend: tells what helps; asked when it is needed.
 
     Raises:
         LabError: in place of PyTorch's or Python's error.
@@ -35,7 +35,7 @@ def in_words(what: str, mend: str) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         text = f"{type(error).__name__}: {error}"
         if isinstance(error, MemoryError) or "alloc" in text or "out of memory" in text:
-            raise LabError(f"There is not enough memory for {what}; {mend}.") from error
+            raise LabError(f"There is not enough memory for {what}; {mend()}.") from error
         if any(sign in text for sign in ("InvalidCxxCompiler", "No working C++ compiler")):
             raise LabError(
                 "--compile needs a C++ compiler, and none is found; install one (such as g++), or "

@@ -559,3 +559,9 @@ def test_the_parts_of_a_set_are_not_merged_without_a_word(folder: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(find_pictures(folder / "train")) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system knows no named pipes")
+def test_a_named_pipe_among_the_pictures_blocks_nothing(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    assert len(find_pictures(folder)) == 3
