@@ -249,7 +249,6 @@ def test_results_may_not_differ(one: str, other: str) -> None:
 
 NAME = "02_spatial_attention"
 FOLDED = "<details>\n<summary>Answer</summary>\n\n**B**, since it is so.\n\n</details>"
-TEACHES = '"Give the double of it: add the number to itself."'
 ALT = "Two lines, of which the upper one rises from left to right."
 
 
@@ -261,7 +260,7 @@ def nbgrader(grade_id: str, *, solution: bool) -> dict[str, object]:
 
 def exercise(number: int) -> list[NotebookNode]:
     solution = f"y{number} = ...\n### BEGIN SOLUTION\ny{number} = 2\n### END SOLUTION"
-    check = f"assert y{number} == 2, {TEACHES}\n### BEGIN HIDDEN TESTS\n### END HIDDEN TESTS"
+    check = f"assert y{number} == 2\n### BEGIN HIDDEN TESTS\n### END HIDDEN TESTS"
     return [
         new_code_cell(solution, metadata=nbgrader(f"e{number}", solution=True)),
         new_code_cell(check, metadata=nbgrader(f"e{number}-check", solution=False)),

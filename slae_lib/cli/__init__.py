@@ -44,7 +44,7 @@ class LabGroup(click.Group):
         """
         warnings.showwarning = _show_warning  # type: ignore[assignment]
         try:
-            with in_words("it", lambda: self._smaller(ctx)):
+            with in_words("this", lambda: self._smaller(ctx)):
                 return super().invoke(ctx)
         except LabError as error:
             raise _Failure(error) from error

@@ -8,10 +8,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from slae_lib.course.stored import stored
 from slae_lib.datasets import load_images
 from slae_lib.metadata import MetadataExtractor
-from slae_lib.support.errors import LabError
-from slae_lib.support.files import stored_file
 from slae_lib.support.images import to_float
 from slae_lib.support.pretrained import normalise_for_vgg16
 
@@ -31,10 +30,7 @@ def measured_changes() -> dict[str, Tensor]:
     Raises:
         LabError: if the file is not there.
     """
-    path = stored_file(_FILE)
-    if path is None:
-        raise LabError(f"data/{_FILE} is not there; install the lab again.")
-    return {name: values.float() for name, values in load_file(path).items()}
+    return {name: values.float() for name, values in load_file(stored(_FILE)).items()}
 
 
 @torch.no_grad()

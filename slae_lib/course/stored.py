@@ -9,17 +9,22 @@ LONG_RUN = "demo"
 """The longest finished run that comes with the lab; a longer one needs its name here alone."""
 
 
-def stored_run(name: str) -> Path:
-    """Return the folder of a finished run that comes with the lab, such as ``"demo"``.
+def stored(name: str) -> Path:
+    """Return the path of a file or folder of ``data/``.
 
     Raises:
         LabError: if it is not there.
     """
-    folder = stored_file(name)
-    if folder is None:
+    path = stored_file(name)
+    if path is None:
         mend = ", or run `make demo`" if name == "demo" else ""
         raise LabError(f"data/{name} is not there; install the lab again{mend}.")
-    return folder
+    return path
+
+
+def stored_run(name: str) -> Path:
+    """Return the folder of a finished run that comes with the lab, such as ``"demo"``."""
+    return stored(name)
 
 
 def demo_run() -> Path:

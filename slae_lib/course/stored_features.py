@@ -13,12 +13,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from slae_lib.course.stored import demo_run
+from slae_lib.course.stored import demo_run, stored
 from slae_lib.datasets import load_images
 from slae_lib.evaluation import GeneratedImages, InceptionFeatures
 from slae_lib.plotting.base import to_pixels
 from slae_lib.support.errors import LabError
-from slae_lib.support.files import stored_file
 from slae_lib.support.images import to_uint8
 
 NAME = "lesson_10_features.safetensors"
@@ -74,9 +73,7 @@ def stored_features() -> dict[str, Tensor]:
     Raises:
         LabError: if the file is not there, or holds the features of other pictures.
     """
-    path = stored_file(NAME)
-    if path is None:
-        raise LabError(f"data/{NAME} is not there; install the lab again.")
+    path = stored(NAME)
     with safe_open(path, framework="pt") as file:
         told = json.loads(file.metadata()[_FACTS])
     if not _facts().items() <= told.items():

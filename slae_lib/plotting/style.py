@@ -41,7 +41,7 @@ def in_own_style(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figur
 def save_figure(figure: Figure, file: Any | IO[bytes], **options: Any) -> None:
     """Write a figure as a PNG, in `own_style`; ``options`` go to `Figure.savefig`."""
     with own_style():
-        readable(figure).savefig(file, format="png", **options)
+        figure.savefig(file, format="png", **options)
 
 
 def readable(figure: Figure) -> Figure:

@@ -249,10 +249,9 @@ def exercise_7(back_track: Callable[..., Any]) -> None:
     network, start = Grey().eval(), torch.tensor([[0.25], [0.5]])
     grey = torch.tensor([0.45, -1.0])
     target = grey[:, None, None, None].expand(-1, 3, 4, 4)
-    given = start.clone()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the schedule, if the optimiser does not step
-        answer = called(back_track, network, target, given, None, 12)
+        answer = called(back_track, network, target, start, None, 12)
     two = isinstance(answer, tuple) and [isinstance(each, Tensor) for each in answer] == [True] * 2
     require(two, "no_pair", found=type(answer).__name__)
     best, images = answer
