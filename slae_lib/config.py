@@ -1,7 +1,7 @@
 """What the networks are: one frozen dataclass, whose fields carry their own help."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from slae_lib.support.errors import UsageError
 from slae_lib.support.settings import Settings, option
@@ -37,11 +37,10 @@ class ModelConfig(NetworkConfig):
         UsageError: for a resolution or another value that does not exist.
     """
 
+    WITHOUT: ClassVar[dict[str, Any]] = {"metadata_clip": None, "discriminator_width": None}
+
     resolution: Literal[64, 128, 256, 512, 1024] = option(256, "side length of the images")
     width: int = option(64, "channels of the generator at 128 px; all others follow from it")
-    discriminator_width: int | None = option(
-        None, "the same for the discriminator; as `width` when not given"
-    )
     noise_dim: int = option(256, "numbers in the generator's noise")
     skip: str = option(
         "slae",
@@ -66,29 +65,21 @@ class ModelConfig(NetworkConfig):
     metadata_gain: float = option(
         1.0, "deviation of the metadata where it meets the noise, which has 1 (linear input)"
     )
-    metadata_clip: float | None = option(
-        None,
-        "metadata further from their mean than so many deviations are held there (linear input)",
-    )
     output: Literal["tanh", "linear"] = option(
         "tanh", "how images get into [-1, 1]: by tanh, or left to the training (FastGAN below 1024)"
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("width", "noise_dim", "metadata_dim", "discriminator_width"):
+        for name in ("width", "noise_dim", "metadata_dim"):
             value = getattr(self, name)
-            if value is not None and value < 1:
+            if value < 1:
                 raise UsageError(f"{name} is {value}; it has to be 1 or more.")
-        for name, width in (
-            ("width", self.width),
-            ("discriminator_width", self.widths_of_discriminator),
-        ):
-            if width % 8:
-                raise UsageError(
-                    f"{name} is {width}; it has to be a multiple of 8, so that every layer gets a "
-                    "whole number of channels."
-                )
+        if self.width % 8:
+            raise UsageError(
+                f"width is {self.width}; it has to be a multiple of 8, so that every layer gets a "
+                "whole number of channels."
+            )
         if (
             self.metadata
             and self.metadata_input == "direct"
@@ -110,11 +101,6 @@ class ModelConfig(NetworkConfig):
         from slae_lib.attention import has_attention  # not above: `slae --help` needs no torch
 
         return has_attention(self.skip)
-
-    @property
-    def widths_of_discriminator(self) -> int:
-        """The discriminator's width, given or taken from the generator."""
-        return self.width if self.discriminator_width is None else self.discriminator_width
 
     @property
     def small_resolution(self) -> int:

@@ -67,7 +67,7 @@ class Discriminator(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        width = config.widths_of_discriminator
+        width = config.width
 
         def channels(size: int) -> int:
             return width * 64 // size

@@ -55,10 +55,7 @@ class Generator(nn.Module):
         self.config = config
         if config.metadata and config.metadata_input == "linear":
             self.embed_metadata: nn.Module = MetadataEmbedding(
-                config.metadata_dim,
-                config.noise_dim,
-                config.metadata_gain,
-                config.metadata_clip,
+                config.metadata_dim, config.noise_dim, config.metadata_gain
             )
         else:
             self.embed_metadata = nn.Identity()

@@ -78,21 +78,15 @@ class MetadataEmbedding(nn.Module):
         metadata_dim: numbers in the metadata.
         noise_dim: numbers in the noise.
         gain: deviation of the result; the noise has 1.
-        clip: numbers further from 0 are set to that; None leaves all as they are.
     """
 
-    def __init__(
-        self, metadata_dim: int, noise_dim: int, gain: float, clip: float | None = None
-    ) -> None:
+    def __init__(self, metadata_dim: int, noise_dim: int, gain: float) -> None:
         super().__init__()
-        self.clip = clip
         self.weight = nn.Parameter(torch.randn(noise_dim, metadata_dim))
         self.scale = gain / math.sqrt(metadata_dim)
 
     def forward(self, metadata: Tensor) -> Tensor:
         """Map ``metadata`` (B, metadata_dim) to (B, noise_dim)."""
-        if self.clip is not None:
-            metadata = metadata.clamp(-self.clip, self.clip)
         mean_square = metadata.square().mean(dim=1, keepdim=True)  # (B, 1)
         direction = metadata * torch.rsqrt(mean_square + 1e-8)
         return nn.functional.linear(direction, self.weight) * self.scale

@@ -7,6 +7,7 @@ import pytest
 
 from slae_lib.config import ModelConfig
 from slae_lib.support.errors import UsageError
+from slae_lib.support.settings import Settings
 from slae_lib.training.config import TrainConfig
 from slae_lib.training.families import all_presets
 from slae_lib.training.presets import PRESETS
@@ -22,7 +23,6 @@ from slae_lib.training.presets import PRESETS
         (ModelConfig, {"width": 0}, "1 or more"),
         (ModelConfig, {"width": "64"}, "whole number"),
         (ModelConfig, {"noise_dim": True}, "whole number"),
-        (ModelConfig, {"discriminator_width": 20}, "discriminator_width is 20"),
         (ModelConfig, {"metadata_input": "direct"}, "noise_dim (256) has to equal"),
         (TrainConfig, {"batch_size": 1}, "batch norm needs 2"),
         (TrainConfig, {"iterations": 0}, "iterations is 0"),
@@ -48,6 +48,14 @@ def test_presets_travel_through_json(name: str) -> None:
 def test_a_field_of_another_version_is_named() -> None:
     with pytest.raises(UsageError, match=r"no field heads"):
         ModelConfig.from_dict({"heads": 8})
+
+
+@pytest.mark.parametrize("config", [ModelConfig, TrainConfig])
+def test_a_field_that_is_gone_is_read_where_it_did_nothing(config: type[Settings]) -> None:
+    assert config.from_dict({**config.WITHOUT}) == config()
+    for name in config.WITHOUT:
+        with pytest.raises(UsageError, match=f"no field {name}"):
+            config.from_dict({**config.WITHOUT, name: 0.5})
 
 
 def test_configurations_are_frozen() -> None:

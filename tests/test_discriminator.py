@@ -49,12 +49,6 @@ def test_logits_and_reconstructions_of_every_resolution(resolution: int) -> None
     torch.testing.assert_close(second, small)
 
 
-def test_the_width_of_the_discriminator_can_differ() -> None:
-    narrow = Discriminator(ModelConfig(resolution=64, width=16))
-    wide = Discriminator(ModelConfig(resolution=64, width=16, discriminator_width=32))
-    assert parameters(wide) > 3 * parameters(narrow)
-
-
 def test_slae_links_in_the_discriminator_add_98_each() -> None:
     sle = Discriminator(ModelConfig(resolution=64, width=8))
     slae = Discriminator(ModelConfig(resolution=64, width=8, discriminator_skip="slae"))

@@ -6,7 +6,7 @@ import pkgutil
 import types
 import typing
 from dataclasses import field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from slae_lib.support.errors import UsageError
 
@@ -43,6 +43,9 @@ def choices_of(place: str) -> list[str]:
 class Settings:
     """Turn fields into a dictionary and back, and refuse what the type hints do not allow."""
 
+    WITHOUT: ClassVar[dict[str, Any]] = {}
+    """Fields that are gone, with the value that means what is done without them: old files."""
+
     def __post_init__(self) -> None:
         hints = typing.get_type_hints(type(self))
         for described in dataclasses.fields(self):  # type: ignore[arg-type]
@@ -71,6 +74,7 @@ class Settings:
         Raises:
             UsageError: for a field that does not exist here, with its name.
         """
+        values = {k: v for k, v in values.items() if cls.WITHOUT.get(k, cls) != v}
         known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
         unknown = sorted(set(values) - known)
         if unknown:

@@ -1,7 +1,7 @@
 """How a model is trained, as frozen dataclasses whose fields carry their own help."""
 
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from slae_lib.support.errors import UsageError
 from slae_lib.support.settings import Settings, option
@@ -15,6 +15,8 @@ class RunConfig(Settings):
         UsageError: for a value that does not exist.
     """
 
+    WITHOUT: ClassVar[dict[str, Any]] = {"ema_warmup": False, "rates_fall_from": 1.0}
+
     iterations: int = option(50_000, "steps of the generator and of the discriminator")
     batch_size: int = option(8, "real images per step and process")
     learning_rate: float = option(2e-4, "Adam's, of the generator")
@@ -24,12 +26,6 @@ class RunConfig(Settings):
     beta1: float = option(0.5, "Adam's first decay")
     beta2: float = option(0.999, "Adam's second decay")
     ema_decay: float = option(0.999, "of the averaged generator that samples are drawn from")
-    ema_warmup: bool = option(
-        False, "let the average forget faster at first: decay (1 + iteration) / (10 + iteration)"
-    )
-    rates_fall_from: float = option(
-        1.0, "share of the iterations after which both learning rates fall, in a line, to 0"
-    )
     augment: str = option("color,translation", "DiffAugment: color, translation, cutout, or none")
     flip: bool = option(False, "mirror half of the real images; not for text or asymmetric things")
     device: Literal["auto", "cpu"] = option("auto", "the accelerator if there is one, or the CPU")
@@ -65,8 +61,6 @@ class RunConfig(Settings):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise UsageError(f"{name} is {value}; it has to be greater than 0.")
-        if not 0 <= self.rates_fall_from <= 1:
-            raise UsageError(f"rates_fall_from is {self.rates_fall_from}; it has to lie in [0, 1].")
         for name in ("beta1", "beta2", "ema_decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; it has to lie in [0, 1).")

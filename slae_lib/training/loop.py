@@ -116,7 +116,6 @@ def train(
                     mirrored = torch.rand(len(real), 1, 1, 1, device=real.device) < 0.5
                     real = torch.where(mirrored, real.flip(3), real)
                 indices = indices.to(real.device, non_blocking=True)
-                state.set_learning_rates()
                 losses = step(real, None if rows is None else rows[indices])
                 if compiling:
                     bar.set_description("train")

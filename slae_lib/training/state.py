@@ -144,23 +144,10 @@ class TrainingState:
         if self.average.n_averaged.item() == 0:
             torch._foreach_copy_(averaged, current)
         else:
-            decay = self.config.ema_decay
-            if self.config.ema_warmup:
-                decay = min(decay, (1 + self.iteration) / (10 + self.iteration))
-            torch._foreach_lerp_(averaged, current, 1 - decay)
+            torch._foreach_lerp_(averaged, current, 1 - self.config.ema_decay)
         if counters:
             torch._foreach_copy_(counters, counts)
         self.average.n_averaged += 1
-
-    def set_learning_rates(self) -> None:
-        """Let both optimisers take the rates of this iteration."""
-        config = self.config
-        start = config.rates_fall_from * config.iterations
-        left = (config.iterations - self.iteration) / max(1.0, config.iterations - start)
-        for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
-            for group in optimizer.param_groups:
-                group.setdefault("first_lr", group["lr"])
-                group["lr"] = group["first_lr"] * min(1.0, left)
 
     @functools.cached_property
     def _averaged(self) -> tuple[list[Tensor], ...]:

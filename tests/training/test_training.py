@@ -402,39 +402,3 @@ def test_weights_that_are_no_numbers_get_into_no_checkpoint(
     with pytest.raises(LabError, match="by iteration 3 the weights are no numbers any more; there"):
         recorder.interrupt()  # its losses were written before, so no loss tells
     assert not list_checkpoints(tmp_path / "checkpoints")
-
-
-def test_the_average_warms_up(bank: MetadataBank) -> None:
-    config = dataclasses.replace(CONFIG, ema_decay=0.999, ema_warmup=True)
-    state = TrainingState(MODEL, config, bank)
-    key = "to_small.parametrizations.weight.original"
-    expected = 0.0
-    for iteration in range(4):
-        state.iteration = iteration
-        with torch.no_grad():
-            state.generator.get_parameter(key).fill_(float(iteration))
-        state.update_average()
-        decay = (1 + iteration) / (10 + iteration)
-        expected = expected * decay + iteration * (1 - decay) if iteration else 0.0
-    assert float(state.average.module.get_parameter(key).mean()) == pytest.approx(expected)
-
-
-def test_the_rates_fall_in_a_line_to_0_and_come_back_with_a_checkpoint(bank: MetadataBank) -> None:
-    config = dataclasses.replace(
-        CONFIG, iterations=10, rates_fall_from=0.6, discriminator_learning_rate=4e-4
-    )
-    state = TrainingState(MODEL, config, bank)
-    shares = []
-    for iteration in (0, 5, 6, 8, 9):
-        state.iteration = iteration
-        state.set_learning_rates()
-        (group,) = state.generator_optimizer.param_groups
-        shares.append(group["lr"] / config.learning_rate)
-        (other,) = state.discriminator_optimizer.param_groups
-        assert other["lr"] == pytest.approx(2 * group["lr"])
-    assert shares == pytest.approx([1, 1, 1, 0.5, 0.25])
-    again = TrainingState(MODEL, config, bank)
-    again.generator_optimizer.load_state_dict(state.generator_optimizer.state_dict())
-    again.iteration = 8
-    again.set_learning_rates()
-    assert again.generator_optimizer.param_groups[0]["lr"] == pytest.approx(1e-4)

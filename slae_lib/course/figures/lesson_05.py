@@ -45,7 +45,7 @@ def discriminator_diagram(config: ModelConfig) -> Figure:
     Raises:
         ValueError: for another resolution.
     """
-    resolution, width = config.resolution, config.widths_of_discriminator
+    resolution, width = config.resolution, config.width
     if resolution > 256:
         raise ValueError(f"the diagram is drawn up to 256 pixels; the model has {resolution}.")
     sizes = [resolution >> step for step in range(int(math.log2(resolution)) - 2)]  # R ... 8
