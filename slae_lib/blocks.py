@@ -71,6 +71,34 @@ def upsampled_conv(in_channels: int, out_channels: int) -> nn.Module:
     return _initialised(UpsampledConv(in_channels, out_channels))
 
 
+def channels_last(features: Tensor) -> Tensor:
+    """Return ``features`` (B, C, H, W), on a CPU with all channels of a pixel side by side.
+
+    Layers hand this order in memory on to each other. In it most convolutions of a CPU take two
+    thirds of the time, and transposed ones half.
+    """
+    if features.device.type != "cpu":
+        return features
+    return features.contiguous(memory_format=torch.channels_last)
+
+
+class GLU(nn.GLU):
+    """`torch.nn.GLU` of the channels: their first half times the sigmoid of the second.
+
+    In the order of `channels_last` PyTorch's takes several times as long in the backward pass,
+    unless it is told that the channels are the last dimension.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(dim=1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map ``features`` (B, 2C, H, W) to (B, C, H, W)."""
+        if not features.is_contiguous(memory_format=torch.channels_last):
+            return super().forward(features)
+        return F.glu(features.permute(0, 2, 3, 1), 3).permute(0, 3, 1, 2)
+
+
 def batch_norm(channels: int) -> nn.BatchNorm2d:
     """Return a batch norm whose weights are drawn from N(1, 0.02) and whose biases are 0."""
     norm = nn.BatchNorm2d(channels)
@@ -119,7 +147,7 @@ def up_block(in_channels: int, out_channels: int) -> nn.Sequential:
         nn.Identity(),  # where the upsampling was: names in stored files hold the layers' places
         upsampled_conv(in_channels, out_channels * 2),
         batch_norm(out_channels * 2),
-        nn.GLU(dim=1),
+        GLU(),
     )
 
 
@@ -133,11 +161,11 @@ def composite_up_block(in_channels: int, out_channels: int) -> nn.Sequential:
         upsampled_conv(in_channels, out_channels * 2),
         NoiseInjection(),
         batch_norm(out_channels * 2),
-        nn.GLU(dim=1),
+        GLU(),
         conv(out_channels, out_channels * 2, 3, padding=1),
         NoiseInjection(),
         batch_norm(out_channels * 2),
-        nn.GLU(dim=1),
+        GLU(),
     )
 
 

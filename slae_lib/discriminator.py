@@ -8,7 +8,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from slae_lib.attention import LINKS
-from slae_lib.blocks import CompositeDownBlock, batch_norm, conv, down_block, up_block
+from slae_lib.blocks import (
+    CompositeDownBlock,
+    batch_norm,
+    channels_last,
+    conv,
+    down_block,
+    up_block,
+)
 from slae_lib.config import ModelConfig
 
 
@@ -117,6 +124,7 @@ class Discriminator(nn.Module):
             quarter: for real images, which quarter of the 16x16 map to decode, as for
                 `crop_quarter`; None makes no reconstructions.
         """
+        image, small = channels_last(image), channels_last(small)
         features = self.stem(image)
         maps = {features.shape[-1]: features}
         low_of = {high: low for low, high in self.config.discriminator_links}
@@ -135,11 +143,12 @@ class Discriminator(nn.Module):
             return DiscriminatorOutput(logits, ())
         whole = downsample(image, self.config.small_resolution)
         part = downsample(crop_quarter(image, quarter), self.config.small_resolution)
+        quarter_map = channels_last(crop_quarter(maps[16], quarter))
         return DiscriminatorOutput(
             logits,
             (
                 Reconstruction(self.decode_image(maps[8]), whole),
-                Reconstruction(self.decode_quarter(crop_quarter(maps[16], quarter)), part),
+                Reconstruction(self.decode_quarter(quarter_map), part),
                 Reconstruction(self.decode_small(small_features), small),
             ),
         )

@@ -8,7 +8,9 @@ from torch import Tensor, nn
 
 from slae_lib.attention import LINKS, SkipLayerExcitation
 from slae_lib.blocks import (
+    GLU,
     batch_norm,
+    channels_last,
     composite_up_block,
     conv,
     conv_transpose,
@@ -63,7 +65,7 @@ class Generator(nn.Module):
         self.start = nn.Sequential(
             conv_transpose(config.noise_dim, 2 * self.channels(4), 4),
             batch_norm(2 * self.channels(4)),
-            nn.GLU(dim=1),
+            GLU(),
         )
         self.blocks = nn.ModuleDict()
         size = 8
@@ -112,7 +114,8 @@ class Generator(nn.Module):
         """
         given = self._check_attention(attention or {})
         latent = self.latent(noise, metadata)  # (B, noise_dim)
-        features = {4: self.start(latent[:, :, None, None])}  # (B, 16 * width, 4, 4)
+        start = self.start(latent[:, :, None, None])  # (B, 16 * width, 4, 4)
+        features = {4: channels_last(start)}
         maps, gates = {}, {}
         low_of = {high: low for low, high in self.config.generator_links}
         for name, block in self.blocks.items():

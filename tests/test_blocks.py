@@ -6,6 +6,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from slae_lib.blocks import (
+    GLU,
     CompositeDownBlock,
     NoiseInjection,
     batch_norm,
@@ -102,6 +103,17 @@ def test_upsampling_is_folded_for_ever_where_nothing_is_trained() -> None:
     folded = fold_upsampling(block)
     assert isinstance(folded[1], nn.ConvTranspose2d)
     torch.testing.assert_close(folded(features), expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+def test_a_glu_is_pytorchs_in_any_order_of_memory(order: torch.memory_format) -> None:
+    features = torch.randn(2, 6, 5, 4).to(memory_format=order).requires_grad_()
+    ours, theirs = GLU()(features), nn.GLU(1)(features)
+    assert ours.is_contiguous(memory_format=order)
+    torch.testing.assert_close(ours, theirs)
+    weights = torch.randn_like(theirs)
+    found, expected = (torch.autograd.grad(out, features, weights)[0] for out in (ours, theirs))
+    torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.parametrize("block", [up_block, composite_up_block])

@@ -233,11 +233,27 @@ def test_bf16_gives_losses_and_gradients_close_to_those_of_fp32() -> None:
         assert cosine > 0.85, name
 
 
-def test_channels_last_gives_the_same_losses() -> None:
+def test_every_feature_map_has_the_order_of_memory_that_a_cpu_is_fast_in() -> None:
+    training = Training()
+    plain: list[str] = []
+
+    def look(name: str, made: object) -> None:
+        a_map = isinstance(made, Tensor) and made.ndim == 4 and min(made.shape[1:]) > 1
+        if a_map and not made.is_contiguous(memory_format=torch.channels_last):
+            plain.append(name)
+
+    for network in (training.state.generator, training.state.discriminator):
+        for name, layer in network.named_modules():
+            if "parametrizations" not in name and not name.startswith("start"):
+                layer.register_forward_hook(lambda _, __, made, name=name: look(name, made))
+    training.iterate()
+    assert plain == []
+
+
+def test_networks_in_channels_last_give_the_same_losses() -> None:
     training = Training()
     for network in (training.state.generator, training.state.discriminator):
         network.to(memory_format=torch.channels_last)
-    training.real = training.real.contiguous(memory_format=torch.channels_last)
     expected = Training().iterate(2)
     for ours, theirs in zip(training.iterate(2), expected, strict=True):
         torch.testing.assert_close(ours.discriminator, theirs.discriminator, rtol=1e-3, atol=1e-3)
