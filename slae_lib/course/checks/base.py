@@ -61,9 +61,10 @@ def _copied(given: object) -> object:
     return given
 
 
-def kinds(block: nn.Module) -> list[str]:
+def kinds(block: nn.Sequential) -> list[str]:
     """Return the names of a block's layers, such as ``["Conv2d", "GLU"]``, in their order."""
-    return [type(layer).__name__.removeprefix("Parametrized") for layer in block.children()]
+    # children() would leave out a layer that stands there for the second time
+    return [type(layer).__name__.removeprefix("Parametrized") for layer in block]
 
 
 def has_spectral_norm(layer: nn.Module) -> bool:

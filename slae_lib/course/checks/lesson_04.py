@@ -2,6 +2,8 @@
 
 import copy
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,10 +23,11 @@ from slae_lib.course.checks.base import (
 from slae_lib.generator import COMPOSITE_SIZES, Generator
 
 SMALL = ModelConfig(resolution=64, width=8, noise_dim=32, metadata=False)
+LARGE = ModelConfig(resolution=512, width=8, noise_dim=32, metadata=False)
 PLAIN = ["Upsample", "Conv2d", "BatchNorm2d", "GLU"]
 COMPOSITE = [*PLAIN[:2], "NoiseInjection", *PLAIN[2:], "Conv2d", "NoiseInjection", *PLAIN[2:]]
 
-Maps = dict[int, Tensor]
+ROWS, COLUMNS = (8, 12, 20, 24), (4, 10, 18, 32)  # no two places have as many pixels
 
 
 def exercise_1(up_block: Callable[..., Any]) -> None:
@@ -40,6 +43,8 @@ def _block(block: Any, layers: list[str], convolutions: dict[int, tuple[int, ...
     require(kinds(block) == layers, "layers", found=", ".join(kinds(block)))
     for place, wanted in convolutions.items():
         found = tuple(block[place].weight.shape)
+        kernel = "x".join(map(str, found[2:]))
+        require(found[2:] == wanted[2:], "kernel", place=place + 1, found=kernel)
         require(found == wanted, "channels", place=place + 1, found=found, wanted=wanted)
         require(has_spectral_norm(block[place]), "norm", place=place + 1)
     for layer in block:
@@ -58,8 +63,12 @@ def _block(block: Any, layers: list[str], convolutions: dict[int, tuple[int, ...
 def exercise_2(noise_injection: type[nn.Module]) -> None:
     """Check the noise injection by what it adds to maps."""
     inject = called(noise_injection).train()
-    maps = torch.randn(4, 3, 64, 64)
-    shape = tuple(called(inject, maps).shape)
+    maps = torch.randn(4, 3, 64, 48)
+    try:
+        shape = tuple(called(inject, maps).shape)
+    except RuntimeError as error:
+        require("must match the" not in str(error), "noise_shape", said=error)
+        raise
     require(shape == maps.shape, "shape", found=shape)
     require(torch.equal(inject(maps), maps), "unscaled")
     inject.weight.fill_(0.5)
@@ -71,6 +80,8 @@ def exercise_2(noise_injection: type[nn.Module]) -> None:
     require(torch.allclose(inject(2 * maps) - 2 * maps, once, atol=1e-5), "multiplied")
     require(torch.allclose(added[:, 0], added[:, 1], atol=1e-5), "channels")
     require(bool(added[0, 0].std() > 0.1), "places")
+    new = [not torch.equal(inject.train(mode)(maps), inject(maps)) for mode in (False, True)]
+    require(new != [True, False], "swapped")
     require(not torch.allclose(added[0], added[1], atol=1e-5), "images")
     require(not torch.allclose(inject(maps) - maps, added * 0.5, atol=1e-5), "again")
     mean, deviation = float(added[:, 0].mean()), float(added[:, 0].std())
@@ -79,12 +90,18 @@ def exercise_2(noise_injection: type[nn.Module]) -> None:
     fixed = inject.eval()(maps) - maps
     require(bool(fixed.abs().max() > 0), "silent")
     require(torch.allclose(fixed, inject(maps) - maps), "evaluation")
+    theirs = blocks.NoiseInjection().eval()
+    theirs.weight.fill_(0.5)
+    require(torch.allclose(fixed, theirs(maps) - maps, atol=1e-5), "fixed")
 
 
 def exercise_3(composite_up_block: Callable[..., Any]) -> None:
     """Check the composite block."""
     block = called(composite_up_block, 6, 4)
     _block(block, COMPOSITE, convolutions={1: (8, 6, 3, 3), 5: (8, 4, 3, 3)})
+    for first, second in ((2, 6), (3, 7)):  # a GLU learns nothing, so one may stand twice
+        twice = block[first] is block[second]
+        require(not twice, "shared", places=(first + 1, second + 1), name=kinds(block)[first])
     theirs = blocks.composite_up_block(6, 4)
     for place in (2, 6):  # noise that starts at 0 could stand anywhere
         nn.init.constant_(theirs[place].get_parameter("weight"), 0.3)
@@ -97,9 +114,12 @@ def exercise_4(make_start: Callable[..., Any]) -> None:
     require(isinstance(start, nn.Sequential), "no_sequential", found=type(start).__name__)
     layers = kinds(start)
     require(layers == ["ConvTranspose2d", "BatchNorm2d", "GLU"], "layers", found=", ".join(layers))
-    side = start[0](torch.randn(2, start[0].in_channels, 1, 1)).shape[-1]
-    require(side == 4, "size", side=side, pixels=side * 2**6)
     _block(start, layers, convolutions={0: (6, 8, 4, 4)})
+    side = start[0](torch.randn(2, 6, 1, 1)).shape[-1]
+    said = {"side": side, "pixels": side * 2**6}
+    (padding, _), (stride, _) = start[0].padding, start[0].stride
+    require(padding == 0, "padding", padding=padding, stride=stride, **said)
+    require(side == 4, "size", **said)
     theirs = nn.Sequential(blocks.conv_transpose(6, 8, 4), blocks.batch_norm(8), nn.GLU(dim=1))
     require(same_output(start, theirs, torch.randn(2, 6, 1, 1)), "differs")
 
@@ -110,6 +130,8 @@ def exercise_5(make_block: Callable[..., Any]) -> None:
     channels = Generator(config).channels
     for size in (8, 16, 32, 64, 128, 256, 512):
         block = called(make_block, config, size)
+        require(not hasattr(block, "__name__"), "uncalled", found=getattr(block, "__name__", ""))
+        require(isinstance(block, nn.Sequential), "no_block", found=type(block).__name__)
         kind = "composite" if size in COMPOSITE_SIZES else "plain"
         require((len(block) == len(COMPOSITE)) == (kind == "composite"), kind, size=size)
         found = block[1].weight.shape[1], block[1].weight.shape[0] // 2
@@ -141,18 +163,44 @@ class Network(nn.Module):
         return self.to_image(maps[self.config.resolution]).tanh(), small.tanh()
 
 
+def _watch(module: nn.Module, cause: str, size: int, *wanted: int) -> None:
+    """Refuse what a block or a link is given, unless these are the sides of the maps."""
+
+    def look(_: nn.Module, inputs: tuple[Any, ...]) -> None:
+        for given in inputs:
+            kind = type(given).__name__
+            require(isinstance(given, Tensor), "no_map", size=size, found=kind)
+        sides = tuple(given.shape[-1] for given in inputs)
+        require(len(sides) < 2 or sides != wanted[::-1], "swapped", size=size)
+        require(sides == wanted[: len(sides)], cause, size=size, wanted=wanted, found=sides)
+
+    module.register_forward_pre_hook(look)
+
+
 @torch.no_grad()
 def exercise_6(grow_maps: Callable[..., Any]) -> None:
     """Check the maps one by one, each from the student's own maps before it."""
-    network = Network(SMALL).eval()
-    low_of = {high: low for low, high in SMALL.generator_links}
-    first = torch.randn(2, 128, 4, 4)
+    network = Network(LARGE).eval()
+    low_of = {high: low for low, high in LARGE.generator_links}
+    for name, block in network.blocks.items():
+        _watch(block, "half", int(name), int(name) // 2)
+    for name, link in network.links.items():
+        _watch(link, "low", int(name), low_of[int(name)], int(name))
+    first, names = torch.randn(2, 128, 4, 4), list(network.blocks)
     try:
         maps = called(grow_maps, network, first)
-    except (KeyError, RuntimeError) as error:
-        said = f"{type(error).__name__}: {str(error).splitlines()[0]}"
-        raise Refused("maps", said=said) from error
-    require(isinstance(maps, dict) and list(maps) == [4, 8, 16, 32, 64], "sizes", found=list(maps))
+    except KeyError as error:
+        linked = SimpleNamespace(
+            config=SimpleNamespace(generator_links=[(4, int(name)) for name in names]),
+            blocks=dict.fromkeys(names, nn.Identity()),
+            links=dict.fromkeys(names, lambda low, high: high),
+        )
+        with suppress(KeyError):  # does it run where nobody has to ask whether there is a link?
+            grow_maps(linked, first)
+            raise Refused("no_if", size=error.args[0]) from error
+        raise Refused("maps", key=error.args[0]) from error
+    right = isinstance(maps, dict) and list(maps) == [4, *map(int, names)]
+    require(right, "sizes", found=list(maps))
     require(not any(each is ... for each in maps.values()), "open")
     for name, block in network.blocks.items():
         size = int(name)
@@ -177,29 +225,43 @@ def exercise_6(grow_maps: Callable[..., Any]) -> None:
 @torch.no_grad()
 def exercise_7(draw_images: Callable[..., Any]) -> None:
     """Check the two heads on maps with large values, where a tanh shows."""
-    network = Network(SMALL).eval()
-    wide = {32: 16, 64: 16}  # places a side to channels
-    maps: Maps = {size: 50 * torch.randn(2, n, size, size) for size, n in wide.items()}
-    image, small = called(draw_images, network, maps)
-    shapes = tuple(image.shape), tuple(small.shape)
-    require(shapes != ((2, 3, 32, 32), (2, 3, 64, 64)), "order")
-    require(shapes == ((2, 3, 64, 64), (2, 3, 32, 32)), "shapes", found=shapes)
-    raws = network.to_image(maps[64]), network.to_small(maps[32])
-    for name, found, raw in zip(("image", "small"), (image, small), raws, strict=True):
-        require(not torch.allclose(found, raw), "no_tanh", name=name)
-        require(not torch.allclose(found, raw.sigmoid()), "sigmoid", name=name)
-        require(torch.allclose(found, raw.tanh(), atol=1e-5), "head", name=name)
+    for config in (SMALL, LARGE):  # they have no size in common
+        network = Network(config).eval()
+        sizes, channels = (config.resolution, config.small_resolution), Generator(config).channels
+        maps = {size: 50 * torch.randn(2, channels(size), size, size) for size in sizes}
+        try:
+            images = called(draw_images, network, maps)
+        except KeyError as error:
+            raise Refused("size", key=error.args[0], sizes=sizes) from error
+        found, wanted = [tuple(each.shape) for each in images], [(2, 3, n, n) for n in sizes]
+        require(found != wanted[::-1], "order")
+        require(found == wanted, "shapes", found=found, wanted=wanted)
+        for name, image, size in zip(("image", "small"), images, sizes, strict=True):
+            raw = getattr(network, f"to_{name}")(maps[size])
+            require(not torch.allclose(image, raw), "no_tanh", name=name)
+            require(not torch.allclose(image, raw.sigmoid()), "sigmoid", name=name)
+            require(torch.allclose(image, raw.tanh(), atol=1e-5), "head", name=name)
 
 
 def exercise_8(reach: Callable[..., Any], reaches: dict[str, Any]) -> dict[str, Any]:
     """Check the measure on a network whose answer is known, then the three numbers anew."""
-    tiles = SimpleNamespace(grow=_tiles)
-    share = called(reach, tiles, torch.randn(1, 8, 4, 4).double(), 2, 1)
-    require(isinstance(share, float), "no_float", found=type(share).__name__)
-    require(share > 0, "no_change")
-    require(abs(share - 4 / 16) > 1e-9, "row")
-    require(abs(share - 1 / 48) > 1e-9, "colours")
-    require(abs(share - 1 / 16) < 1e-9, "share", found=share)
+    first = torch.randn(1, 8, 4, 4).double()
+    faint, strong = (SimpleNamespace(grow=partial(_tiles, scale)) for scale in (1e-6, 1e6))
+    share = called(reach, faint, first, 2, 1)
+    require(isinstance(share, int | float), "no_float", found=type(share).__name__)
+    require(share > 0, "threshold" if called(reach, strong, first, 2, 1) > 0 else "no_change")
+    pixels, truly = 64**2, ROWS[2] * COLUMNS[1] / 64**2
+    wrong = {
+        "swapped": [ROWS[1] * COLUMNS[2] / pixels],
+        "row": [ROWS[2] / 64, COLUMNS[1] / 64, ROWS[1] / 64],  # the last: [:, row, column]
+        "colours": [truly / 3],
+        "small": [1 / 16],
+        "percent": [100 * truly],
+        "count": [pixels * truly],
+    }
+    for cause, values in wrong.items():
+        require(all(abs(share - value) > 1e-9 for value in values), cause, found=share)
+    require(abs(share - truly) < 1e-9, "share", found=share, wanted=truly)
     whole = Network(SMALL).double().eval()
     cut = copy.deepcopy(whole)
     cut.links.clear()
@@ -211,7 +273,7 @@ def exercise_8(reach: Callable[..., Any], reaches: dict[str, Any]) -> dict[str, 
     require(list(reaches) == list(truth), "cases", found=list(reaches))
     require(... not in reaches.values(), "unmeasured")
     for case, found in reaches.items():
-        require(isinstance(found, float), "no_float", found=type(found).__name__)
+        require(isinstance(found, int | float), "no_float", found=type(found).__name__)
         for other, value in truth.items():
             same = other != case and abs(found - value) < 0.005
             require(not same, "other_case", case=case, found=found, other=other)
@@ -219,11 +281,12 @@ def exercise_8(reach: Callable[..., Any], reaches: dict[str, Any]) -> dict[str, 
     return dict(zip(("corner", "inner", "linked"), reaches.values(), strict=True))
 
 
-def _tiles(first: Tensor) -> tuple[Tensor, Tensor]:
-    """Draw each place of the first map as its own 16 x 16 pixels, in red alone, and faintly."""
-    red = 1e-6 * first.sum(dim=1, keepdim=True)
-    red = red.repeat_interleave(16, 2).repeat_interleave(16, 3)
-    return torch.cat([red, torch.zeros_like(red), torch.zeros_like(red)], dim=1), red
+def _tiles(scale: float, first: Tensor) -> tuple[Tensor, Tensor]:
+    """Draw each place of the first map as pixels of its own, ROWS x COLUMNS, in red alone."""
+    red = scale * first.sum(dim=1, keepdim=True)
+    small = torch.cat([red, torch.zeros_like(red), torch.zeros_like(red)], dim=1)
+    image = small.repeat_interleave(torch.tensor(ROWS), 2)
+    return image.repeat_interleave(torch.tensor(COLUMNS), 3), small
 
 
 @torch.no_grad()

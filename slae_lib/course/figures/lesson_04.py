@@ -70,7 +70,7 @@ def generator_diagram(config: ModelConfig) -> Figure:
             write(axis, start + gap / 2, floor + 0.85, kind, 7, GREY)
     _links(axis, config, middles, tops)
     _heads(axis, config, middles, floor - 0.9)
-    write(axis, 0.2, floor - 0.28, "places", ha="left")
+    write(axis, 0.2, floor - 0.28, "size", ha="left")
     write(axis, 0.2, floor - 0.65, "channels", color=GREY, ha="left")
     return figure
 
