@@ -28,6 +28,7 @@ from slae_lib.course.checks.lesson_08_parts import (
     same,
     shared,
     spectral_vectors,
+    untouched,
 )
 from slae_lib.datasets import load_images
 from slae_lib.datasets.store import bank_for
@@ -84,7 +85,7 @@ def exercise_2(discriminator_step: Callable[..., Any]) -> None:
         raise
     require(all(each.requires_grad for each in fakes), "in_place")
     left_off, large = is_off(state.generator), fakes[0].grad is not None
-    clean = _untouched(state.generator, fakes)
+    clean = untouched(state.generator, fakes)
     require(clean or "G off" not in state.happened, "off_instead")
     require(clean or not large, "no_detach")
     require(clean, "small_detach")
@@ -120,16 +121,6 @@ def _discriminators(step: Callable[..., Any], seen: list[Any]) -> tuple[State, l
     torch.manual_seed(2)
     log = attempt(step, state.watch(drawn=True), real, *fakes, lost="loss_detached")
     return state, fakes, log
-
-
-def _untouched(generator: nn.Module, fakes: list[Tensor]) -> bool:
-    """Whether no gradient came to a generator, and its own step can still go back through it."""
-    weights = list(generator.requires_grad_(True).parameters())
-    try:
-        torch.autograd.grad([each.sum() for each in fakes], weights, allow_unused=True)
-    except RuntimeError:  # the history is cleared
-        return False
-    return all(weight.grad is None for weight in weights)
 
 
 def _wanted() -> tuple[dict[str, Tensor], Tensor]:
@@ -200,8 +191,8 @@ def exercise_4(follow: Callable[..., Any]) -> None:
     average, generator = _filled(8.0, 3), _filled(4.0, 7)
     follow(average, generator, 0.75)
     now = generator.state_dict().values()
-    untouched = all(bool((each == (4 if each.is_floating_point() else 7)).all()) for each in now)
-    require(untouched, "generator_changed")
+    kept = all(bool((each == (4 if each.is_floating_point() else 7)).all()) for each in now)
+    require(kept, "generator_changed")
     found = {name: each.flatten()[0].item() for name, each in average.state_dict().items()}
     weight, mean = found["0.weight"], found["1.running_mean"]
     require(weight != 8, "unchanged")

@@ -81,6 +81,16 @@ def drawn(state: State) -> list[Tensor]:
     return [fake.image, fake.small]
 
 
+def untouched(generator: nn.Module, fakes: list[Tensor]) -> bool:
+    """Whether no gradient came to a generator, and its own step can still go back through it."""
+    weights = list(generator.requires_grad_(True).parameters())
+    try:
+        torch.autograd.grad([each.sum() for each in fakes], weights, allow_unused=True)
+    except RuntimeError:  # the history is cleared
+        return False
+    return all(weight.grad is None for weight in weights)
+
+
 def is_off(network: nn.Module) -> bool:
     """Whether some weights of a network get no gradients."""
     return not all(weight.requires_grad for weight in network.parameters())
