@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -20,12 +19,16 @@ from slae_lib.course.checks.lesson_08_parts import (
     Spy,
     State,
     attempt,
+    drawn,
     first_weight,
     fresh,
     gradients,
+    is_off,
     moved_from,
     same,
+    shared,
     spectral_vectors,
+    untouched,
 )
 from slae_lib.datasets import load_images
 from slae_lib.datasets.store import bank_for
@@ -50,14 +53,17 @@ MOST_ITERATIONS = 20  # of a loop that was asked for three
 
 
 def exercise_1(descend: Callable[..., Any]) -> None:
-    """Check by one weight in which order the three calls come."""
+    """Check what a step makes of one weight with an old gradient, and how it came to that."""
     require(callable(descend), "no_function", found=descend)
     weight = torch.ones(1, requires_grad=True)
     optimizer = Spy(weight, 0.1)
     happened = optimizer.happened
+    weight.grad = torch.full((1,), 5.0)  # left by another loss
     weight.register_hook(lambda _: happened.append("backward"))
     descend(optimizer, weight.square().sum())
     require(happened != [], "open")
+    if abs(weight.item() - 0.8) < 1e-6:  # one step along this gradient alone, however it is written
+        return
     told = ", ".join(happened)
     for name in ("zero_grad", "backward", "step"):
         require(name in happened, f"no_{name}", found=told)
@@ -77,9 +83,13 @@ def exercise_2(discriminator_step: Callable[..., Any]) -> None:
     except (RuntimeError, ValueError) as error:  # an empty list, where decoded images belong
         require("non-empty" not in str(error), "no_quarter")
         raise
-    require(any(w.requires_grad for w in state.discriminator.parameters()), "asleep")
-    require(fakes[0].grad is None, "no_detach")
-    require(fakes[1].grad is None, "small_detach")
+    require(all(each.requires_grad for each in fakes), "in_place")
+    left_off, large = is_off(state.generator), fakes[0].grad is not None
+    clean = untouched(state.generator, fakes)
+    require(clean or "G off" not in state.happened, "off_instead")
+    require(clean or not large, "no_detach")
+    require(clean, "small_detach")
+    require(not left_off, "generator_off")
     require("G learns" not in state.happened, "other_optimizer")
     require("D learns" in state.happened, "no_step")
     require(len(seen) == 2, "judges", found=len(seen))
@@ -88,7 +98,7 @@ def exercise_2(discriminator_step: Callable[..., Any]) -> None:
     close = torch.allclose(spectral_vectors(state.discriminator), vectors, atol=1e-4)
     require(close, "uncached")
     found = gradients(state.discriminator)
-    for cause in ("no_reconstruction", "no_hinge", "swapped"):
+    for cause in ("no_reconstruction", "no_hinge", "swapped", "fake_ignored"):
         require(not same(found, wanted[cause]), cause)
     require(same(found, wanted["right"]), "differs")
     _log(log, LOG)
@@ -97,20 +107,24 @@ def exercise_2(discriminator_step: Callable[..., Any]) -> None:
 def _discriminators(step: Callable[..., Any], seen: list[Any]) -> tuple[State, list[Tensor], Any]:
     """Let a discriminator take a step that was left switched off, as by the iteration before."""
     torch.manual_seed(1)
-    state = fresh().watch()
+    state = fresh()
     state.discriminator.requires_grad_(False)
-    state.discriminator.register_forward_pre_hook(
-        lambda _, inputs, named: seen.append(named.get("quarter")), with_kwargs=True
-    )
-    real, fake = torch.rand(2, 4, 3, 64, 64) * 2 - 1
-    fakes = [fake.clone().requires_grad_(), F.avg_pool2d(fake, 2).requires_grad_()]
+
+    def judging(network: nn.Module, _: object, named: dict[str, Any]) -> None:
+        seen.append(named.get("quarter"))
+        require(not is_off(network), "asleep")
+        require(network.training, "eval")
+        state.happened += ["G off"] * is_off(state.generator)
+
+    state.discriminator.register_forward_pre_hook(judging, with_kwargs=True)
+    real, fakes = torch.rand(4, 3, 64, 64) * 2 - 1, drawn(state)
     torch.manual_seed(2)
-    log = attempt(step, state, real, *fakes, asleep="asleep")
+    log = attempt(step, state.watch(drawn=True), real, *fakes, lost="loss_detached")
     return state, fakes, log
 
 
 def _wanted() -> tuple[dict[str, Tensor], Tensor]:
-    """Return the gradients of a right step and of three wrong ones, and its spectral vectors."""
+    """Return the gradients of a right step and of four wrong ones, and its spectral vectors."""
     found = {}
 
     def step(state: State, real: Tensor, fake: Tensor, small: Tensor) -> dict[str, Tensor]:
@@ -124,10 +138,12 @@ def _wanted() -> tuple[dict[str, Tensor], Tensor]:
         hinge = losses.discriminator_hinge(on_real.logits, on_fake.logits)
         distance = losses.reconstruction_loss(on_real.reconstructions, losses.l1_distance)
         turned = losses.discriminator_hinge(on_fake.logits, on_real.logits)
+        half = losses.discriminator_hinge(on_real.logits, on_fake.logits.detach())
         found["no_reconstruction"] = gradients(network, hinge)
         found["no_hinge"] = gradients(network, distance)
         found["right"] = found["no_reconstruction"] + found["no_hinge"]
         found["swapped"] = gradients(network, turned) + found["no_hinge"]
+        found["fake_ignored"] = gradients(network, half) + found["no_hinge"]
         return {}
 
     state, _, _ = _discriminators(step, [])
@@ -135,10 +151,11 @@ def _wanted() -> tuple[dict[str, Tensor], Tensor]:
 
 
 def _log(found: Any, names: set[str]) -> None:
-    """Refuse a log that is no dict of numbers without a history, under these names."""
+    """Refuse a log that is no dict of tensors without a history, under these names."""
     told = sorted(found) if isinstance(found, Mapping) else type(found).__name__
     require(isinstance(found, Mapping) and set(found) == names, "log", found=told)
     for name, value in found.items():
+        require(isinstance(value, Tensor), "no_tensor", name=name, found=type(value).__name__)
         require(not value.requires_grad, "history", name=name)
 
 
@@ -147,19 +164,22 @@ def exercise_3(generator_step: Callable[..., Any]) -> None:
     state = fresh()
     for weight in state.discriminator.parameters():
         weight.grad = torch.zeros_like(weight)
-    fake = state.generator(torch.randn(4, MODEL.noise_dim), torch.randn(4, MODEL.metadata_dim))
+    fakes = drawn(state)
     judge = copy.deepcopy(state.discriminator)
-    right = gradients(state.generator, -judge(fake.image, fake.small).logits.mean())
-    state.watch()
-    log = attempt(generator_step, state, fake.image, fake.small, asleep="detached")
+    right = gradients(state.generator, -judge(*fakes).logits.mean())
+    fakes[0].grad = fakes[1].grad = None  # they were asked for it, too
+    log = attempt(generator_step, state.watch(drawn=True), *fakes, lost="detached")
     judged = state.happened.count("D judges")
-    require("G draws" not in state.happened, "drawn_again")
+    require(not is_off(state.generator), "generator_off")
     require("D learns" not in state.happened, "opponent")
     require("G learns" in state.happened, "no_step")
     mine = gradients(state.generator)
     require(bool(mine.abs().max() > 0), "detached")
     require(judged == 1, "judges", found=judged)
+    for name, fake in zip(("fake", "fake_small"), fakes, strict=True):
+        require(fake.grad is not None, "half_detached", name=name)
     require(bool(gradients(state.discriminator).abs().max() == 0), "awake")
+    require(state.discriminator.training, "eval")
     require(not same(mine, -right), "sign")
     require(same(mine, right), "differs")
     _log(log, {"generator"})
@@ -170,20 +190,24 @@ def exercise_4(follow: Callable[..., Any]) -> None:
     require(callable(follow), "no_function", found=follow)
     average, generator = _filled(8.0, 3), _filled(4.0, 7)
     follow(average, generator, 0.75)
-    untouched = all(bool((weight == 4).all()) for weight in generator.parameters())
-    require(untouched, "generator_changed")
-    found = average.state_dict()
-    weight, mean = found["0.weight"].flatten()[0].item(), found["1.running_mean"][0].item()
+    now = generator.state_dict().values()
+    kept = all(bool((each == (4 if each.is_floating_point() else 7)).all()) for each in now)
+    require(kept, "generator_changed")
+    found = {name: each.flatten()[0].item() for name, each in average.state_dict().items()}
+    weight, mean = found["0.weight"], found["1.running_mean"]
     require(weight != 8, "unchanged")
     for cause, value in {"swapped": 5, "copied": 4, "added": 10}.items():
         require(weight != value, cause)
     require(weight == 7, "value", found=weight)
     require(mean != 8, "buffers")
-    require(mean == 7, "value", found=mean)
-    count = int(found["1.num_batches_tracked"])
+    require(mean == 7, "buffers_value", found=mean)
+    count = found.pop("1.num_batches_tracked")
+    for name, value in found.items():
+        require(value == 7, "part", name=name, found=value)
     require(count == 7, "counter", found=count)
     follow(average, generator, 0)
     require(bool((average.state_dict()["0.weight"] == 4).all()), "no_copy")
+    require(not shared(average, generator), "alias")
 
 
 def _filled(value: float, count: int) -> nn.Module:
@@ -199,17 +223,23 @@ def exercise_5(iteration: Callable[..., Any]) -> dict[str, Any]:
     state = fresh().watch()
     start = first_weight(state.generator)
     real, metadata = torch.rand(4, 3, 64, 64) * 2 - 1, torch.randn(4, MODEL.metadata_dim)
-    log = attempt(iteration, state, real, metadata, asleep="history_lost")
+    log = attempt(iteration, state, real, metadata, lost="history_lost")
     draws, told = state.happened.count("G draws"), ", ".join(state.happened)
     require(draws == 1, "drawn", found=draws)
     wanted = ["G draws", "D judges", "D judges", "D learns", "D judges", "G learns"]
     require(state.happened == wanted, "order", found=told or "nothing")
+    require(not shared(state.average, state.generator), "alias")
+    counters = [each for each in state.generator.buffers() if each.dtype == torch.int64]
+    require(all(bool(each == 1) for each in counters), "turned")
+    moved = not torch.equal(first_weight(state.generator), start)
+    require(moved and not is_off(state.generator), "generator_off")
     mean = first_weight(state.average)
     require(not torch.equal(mean, start), "average_early")
     require(torch.equal(mean, first_weight(state.generator)), "first_copy")
-    require(state.iteration == 1, "uncounted", found=state.iteration)
+    require(state.iteration == 1, "uncounted", found=state.iteration, wanted=1)
     _log(log, LOG | {"generator"})
-    attempt(iteration, state, real, metadata, asleep="history_lost")
+    attempt(iteration, state, real, metadata, lost="history_lost")
+    require(state.iteration == 2, "uncounted", found=state.iteration, wanted=2)
     latest, later = first_weight(state.generator), first_weight(state.average)
     require(not torch.equal(later, latest), "always_copy")
     blend = torch.lerp(mean, latest, 1 - CONFIG.ema_decay)
@@ -224,13 +254,17 @@ def exercise_6(train: Callable[..., Any]) -> None:
     given: list[Tensor] = []
     images: list[Tensor] = []
 
-    def drawn(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    def note(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         given.append(inputs[1].cpu())
         require(len(given) <= MOST_ITERATIONS, "endless", found=MOST_ITERATIONS)
 
-    state.generator.register_forward_pre_hook(drawn)
+    state.generator.register_forward_pre_hook(note)
     state.discriminator.register_forward_pre_hook(lambda _, seen: images.append(seen[0].detach()))
-    diary = called(train, state, 10, 2, 3)
+    try:
+        diary = called(train, state, 10, 2, 3)
+    except RuntimeError as error:  # integers, which nobody can augment
+        require("Byte" not in str(error), "to_float", found=255)
+        raise
     require(given != [], "open")
     brightest = max(float(each.abs().max()) for each in images)
     require(brightest < 2, "to_float", found=brightest)
@@ -253,5 +287,7 @@ def exercise_6(train: Callable[..., Any]) -> None:
     require(lines == [10], "diary", found=lines, wanted=[10])
     state = fresh().to(pick_device())
     state.iteration = 9
-    lines = [row["iteration"] for row in called(train, state, 20, 2, 3).rows]
+    diary = called(train, state, 21, 2, 3)
+    lines = [row["iteration"] for row in diary.rows]
     require(lines == [10, 20], "diary", found=lines, wanted=[10, 20])
+    require(len(diary.logs) == 1, "sparse")

@@ -38,19 +38,26 @@ class State:
             network.to(device)
         return self
 
-    def watch(self) -> "State":
-        """Note from now on what happens."""
+    def watch(self, *, drawn: bool = False) -> "State":
+        """Note what happens, and refuse what has no history, or a drawing after all is drawn."""
         for name, network, optimizer in (
             ("G", self.generator, self.generator_optimizer),
             ("D", self.discriminator, self.discriminator_optimizer),
         ):
             verb = "draws" if name == "G" else "judges"
-            network.register_forward_hook(self._noted(f"{name} {verb}"))
-            optimizer.register_step_post_hook(self._noted(f"{name} learns"))
+            network.register_forward_hook(self._noted(f"{name} {verb}", drawn))
+            optimizer.register_step_post_hook(self._noted(f"{name} learns", drawn))
         return self
 
-    def _noted(self, event: str) -> Callable[..., None]:
-        return lambda *_: self.happened.append(event)
+    def _noted(self, event: str, drawn: bool) -> Callable[..., None]:
+        def note(*_: object) -> None:
+            if event == "G draws":
+                require(not drawn, "drawn_again")
+                require(not is_off(self.generator), "generator_off")
+            require(torch.is_grad_enabled() or event.endswith("learns"), "no_grad", who=event)
+            self.happened.append(event)
+
+        return note
 
 
 @functools.cache
@@ -63,6 +70,36 @@ def _first() -> State:
 def fresh() -> State:
     """Return a copy of the same new state, which is quicker than to make one."""
     return copy.deepcopy(_first())
+
+
+def drawn(state: State) -> list[Tensor]:
+    """Let the generator draw images of both sizes, which keep their history and gradients."""
+    noise, metadata = torch.randn(4, MODEL.noise_dim), torch.randn(4, MODEL.metadata_dim)
+    fake = state.generator(noise, metadata)
+    fake.image.retain_grad()
+    fake.small.retain_grad()
+    return [fake.image, fake.small]
+
+
+def untouched(generator: nn.Module, fakes: list[Tensor]) -> bool:
+    """Whether no gradient came to a generator, and its own step can still go back through it."""
+    weights = list(generator.requires_grad_(True).parameters())
+    try:
+        torch.autograd.grad([each.sum() for each in fakes], weights, allow_unused=True)
+    except RuntimeError:  # the history is cleared
+        return False
+    return all(weight.grad is None for weight in weights)
+
+
+def is_off(network: nn.Module) -> bool:
+    """Whether some weights of a network get no gradients."""
+    return not all(weight.requires_grad for weight in network.parameters())
+
+
+def shared(one: nn.Module, other: nn.Module) -> bool:
+    """Whether two networks of one kind have a tensor in common, and not only its numbers."""
+    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    return any(mine.data_ptr() == theirs.data_ptr() for mine, theirs in pairs)
 
 
 class Spy(torch.optim.SGD):
@@ -83,16 +120,16 @@ class Spy(torch.optim.SGD):
         return super().step(closure)
 
 
-def attempt(answer: Callable[..., Any], *inputs: object, asleep: str) -> Any:
+def attempt(answer: Callable[..., Any], *inputs: object, lost: str) -> Any:
     """Call an answer, and explain the two errors that a misplaced gradient leads to.
 
     Raises:
-        Refused: for the cause ``asleep`` if a loss has no history, or for ``second_backward``.
+        Refused: for the cause ``lost`` if a loss has no history, or for ``second_backward``.
     """
     try:
         return called(answer, *inputs)
     except RuntimeError as error:
-        require("does not require grad" not in str(error), asleep)
+        require("does not require grad" not in str(error), lost)
         require("second time" not in str(error), "second_backward")
         raise
 
