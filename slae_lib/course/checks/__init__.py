@@ -31,6 +31,8 @@ _lent: dict[str, object] = {}  # name to the lab's own that stands there
 _asked: Counter[str] = Counter()  # exercise to the hints that were given
 _guesses: dict[str, object] = {}
 _closed = False  # whether solutions are left out
+_MARKED = re.compile(r"`([^`]+)`|(?<![\w*])\*(?=[^\s*])([^*`]*[^\s*`])\*(?![\w*])")
+"""Code between backticks, and emphasis between stars; a star within code is neither."""
 
 
 @dataclass(frozen=True)
@@ -113,13 +115,12 @@ def check(key: str, *answers: object) -> None:
     verdict = judge(key, *answers)
     if not isinstance(verdict, Refused):
         print(asked.right.format(**verdict))
-        if key in _guesses:
-            print(_general()["predicted"].format(guess=_guesses[key]))
+        predict(key)
         return
     why = asked.sentence(verdict)
     then = [_lend(asked), _general()["stuck"].format(key=key)]
     _show_box(_general()["not_yet"].format(key=key), why, then)
-    raise NotYet(key, "\n".join([why, *then]), boxed=True)
+    raise NotYet(key, _plain("\n".join([why, *then])), boxed=True)
 
 
 def judge(key: str, *answers: object) -> dict[str, Any] | Refused:
@@ -180,14 +181,18 @@ def solution(key: str) -> None:
     _show_markdown(f"{_general()['solution'].format(key=key)}\n\n```python\n{code}\n```")
 
 
-def predict(key: str, guess: object) -> None:
+def predict(key: str, guess: object = None) -> None:
     """Note what a student expects; the first prediction counts, whatever is typed later.
 
     Args:
         key: of the exercise or question that answers it.
-        guess: anything, or the three dots.
+        guess: anything, or the three dots; without it, what was noted is shown again, and nothing
+            if there is none, so that it can stand beside the result.
     """
-    if guess is ...:
+    if guess is None:
+        if key in _guesses:
+            print(_general()["predicted"].format(guess=_guesses[key]))
+    elif guess is ...:
         print(_general()["guess_open"])
     elif _guesses.setdefault(key, guess) == guess:
         print(_general()["guess_noted"].format(guess=guess))
@@ -270,17 +275,26 @@ def _stopped(error: Exception) -> Refused:
     return Refused("stops", **told)
 
 
+def _plain(text: str) -> str:
+    """Return a sentence without the backticks around code and the stars around what matters."""
+    return _MARKED.sub(lambda found: found[1] or found[2], text)
+
+
 def _show_box(head: str, why: str, then: list[str]) -> None:
     """Show a coloured box, with the same as plain text for where no HTML is shown."""
 
     def marked(text: str) -> str:
-        return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
+        def tagged(found: re.Match[str]) -> str:
+            return f"<code>{found[1]}</code>" if found[1] else f"<em>{found[2]}</em>"
+
+        return _MARKED.sub(tagged, html.escape(text, quote=False))
 
     style = "border-left: 0.4em solid #d55e00; background: #d55e0022; padding: 0.2em 1em"
     small = "".join(f"<p><small>{marked(line)}</small></p>" for line in then)
     body = f"<p><strong>{marked(head)}</strong> {marked(why)}</p>{small}"
     _display(
-        {"text/html": f'<div style="{style}">{body}</div>'}, "\n".join([f"{head} {why}", *then])
+        {"text/html": f'<div style="{style}">{body}</div>'},
+        _plain("\n".join([f"{head} {why}", *then])),
     )
 
 
