@@ -10,11 +10,9 @@ so, and then raises. What was lent in that way is refused by the check itself.
 """
 
 import functools
-import html
 import importlib
 import linecache
 import os
-import re
 import traceback
 from collections import Counter
 from dataclasses import dataclass
@@ -23,7 +21,7 @@ from typing import Any
 import torch
 
 from slae_lib.course.checks.base import Refused
-from slae_lib.course.texts import texts
+from slae_lib.course.texts import as_html, as_plain, texts
 
 __all__ = ["NotYet", "check", "hint", "judge", "open_exercises", "predict", "solution"]
 
@@ -31,8 +29,6 @@ _lent: dict[str, object] = {}  # name to the lab's own that stands there
 _asked: Counter[str] = Counter()  # exercise to the hints that were given
 _guesses: dict[str, object] = {}
 _closed = False  # whether solutions are left out
-_MARKED = re.compile(r"`([^`]+)`|(?<![\w*])\*(?=[^\s*])([^*`]*[^\s*`])\*(?![\w*])")
-"""Code between backticks, and emphasis between stars; a star within code is neither."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +116,7 @@ def check(key: str, *answers: object) -> None:
     why = asked.sentence(verdict)
     then = [_lend(asked), _general()["stuck"].format(key=key)]
     _show_box(_general()["not_yet"].format(key=key), why, then)
-    raise NotYet(key, _plain("\n".join([why, *then])), boxed=True)
+    raise NotYet(key, as_plain("\n".join([why, *then])), boxed=True)
 
 
 def judge(key: str, *answers: object) -> dict[str, Any] | Refused:
@@ -275,26 +271,14 @@ def _stopped(error: Exception) -> Refused:
     return Refused("stops", **told)
 
 
-def _plain(text: str) -> str:
-    """Return a sentence without the backticks around code and the stars around what matters."""
-    return _MARKED.sub(lambda found: found[1] or found[2], text)
-
-
 def _show_box(head: str, why: str, then: list[str]) -> None:
     """Show a coloured box, with the same as plain text for where no HTML is shown."""
-
-    def marked(text: str) -> str:
-        def tagged(found: re.Match[str]) -> str:
-            return f"<code>{found[1]}</code>" if found[1] else f"<em>{found[2]}</em>"
-
-        return _MARKED.sub(tagged, html.escape(text, quote=False))
-
     style = "border-left: 0.4em solid #d55e00; background: #d55e0022; padding: 0.2em 1em"
-    small = "".join(f"<p><small>{marked(line)}</small></p>" for line in then)
-    body = f"<p><strong>{marked(head)}</strong> {marked(why)}</p>{small}"
+    small = "".join(f"<p><small>{as_html(line)}</small></p>" for line in then)
+    body = f"<p><strong>{as_html(head)}</strong> {as_html(why)}</p>{small}"
     _display(
         {"text/html": f'<div style="{style}">{body}</div>'},
-        _plain("\n".join([f"{head} {why}", *then])),
+        as_plain("\n".join([f"{head} {why}", *then])),
     )
 
 
