@@ -33,7 +33,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_wrong_answer_is_refused_with_its_own_value() -> None:
     with pytest.raises(NotYet, match=r"-0\.125 is the mean of the logits") as refused:
         check("7.3", lambda fake: fake.mean())
-    assert 'Stuck? Run `hint("7.3")`' in str(refused.value)
+    assert 'Stuck? Run hint("7.3") in a new cell' in str(refused.value)
     assert refused.value._render_traceback_() == ["Exercise 7.3: not yet. The box above says why."]
 
 
@@ -48,6 +48,42 @@ def test_a_right_answer_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert out[2] == "Your first prediction counts: 1."
     assert out[3].startswith("Right")
     assert out[4] == "You had predicted: 1."
+
+
+def test_a_prediction_is_shown_again_beside_its_result(capsys: pytest.CaptureFixture[str]) -> None:
+    predict("7.slope")  # nothing was predicted
+    assert capsys.readouterr().out == ""
+    predict("7.slope", (0, 0))
+    predict("7.slope")
+    assert capsys.readouterr().out.splitlines()[1:] == ["You had predicted: (0, 0)."]
+
+
+@pytest.mark.parametrize(
+    ("text", "rich", "plain"),
+    [
+        (
+            "the *sum*, not *a mean*.",
+            "the <em>sum</em>, not <em>a mean</em>.",
+            "the sum, not a mean.",
+        ),
+        (
+            "say `a * b`, `*c*` <",
+            "say <code>a * b</code>, <code>*c*</code> &lt;",
+            "say a * b, *c* <",
+        ),
+        ("2 * 3 * 4, a*b*c, **d, *e", "2 * 3 * 4, a*b*c, **d, *e", "2 * 3 * 4, a*b*c, **d, *e"),
+    ],
+)
+def test_marks_of_markdown_are_drawn_in_a_box_and_left_out_of_plain_text(
+    monkeypatch: pytest.MonkeyPatch, text: str, rich: str, plain: str
+) -> None:
+    shown: list[tuple[dict[str, str], str]] = []
+    monkeypatch.setattr(checks, "_display", lambda *both: shown.append(both))
+    checks._show_box("Exercise 7.3: not yet.", text, [text])
+    ((box, words),) = shown
+    assert f"<p><strong>Exercise 7.3: not yet.</strong> {rich}</p>" in box["text/html"]
+    assert f"<p><small>{rich}</small></p>" in box["text/html"]
+    assert words == f"Exercise 7.3: not yet. {plain}\n{plain}"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +177,11 @@ def test_a_failed_check_shows_a_box_and_lends_the_labs_own() -> None:
     failed, goes_on, lent, _, right, unanswered = notebook.cells[3:]
     box, error = failed.outputs
     assert "<strong>Exercise 7.3: not yet.</strong> -0.125 is the mean" in box.data["text/html"]
-    assert "In its place there is now the lab's own `generator_hinge`" in box.data["text/plain"]
+    assert (
+        "In its place there is now the lab's own <code>generator_hinge</code>"
+        in box.data["text/html"]
+    )
+    assert "In its place there is now the lab's own generator_hinge" in box.data["text/plain"]
     assert error.ename == "NotYet"
     assert error.evalue.startswith("-0.125 is the mean")
     assert error.traceback == ["Exercise 7.3: not yet. The box above says why."]

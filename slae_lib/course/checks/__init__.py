@@ -10,11 +10,9 @@ so, and then raises. What was lent in that way is refused by the check itself.
 """
 
 import functools
-import html
 import importlib
 import linecache
 import os
-import re
 import traceback
 from collections import Counter
 from dataclasses import dataclass
@@ -23,7 +21,7 @@ from typing import Any
 import torch
 
 from slae_lib.course.checks.base import Refused
-from slae_lib.course.texts import texts
+from slae_lib.course.texts import as_html, as_plain, texts
 
 __all__ = ["NotYet", "check", "hint", "judge", "open_exercises", "predict", "solution"]
 
@@ -113,13 +111,12 @@ def check(key: str, *answers: object) -> None:
     verdict = judge(key, *answers)
     if not isinstance(verdict, Refused):
         print(asked.right.format(**verdict))
-        if key in _guesses:
-            print(_general()["predicted"].format(guess=_guesses[key]))
+        predict(key)
         return
     why = asked.sentence(verdict)
     then = [_lend(asked), _general()["stuck"].format(key=key)]
     _show_box(_general()["not_yet"].format(key=key), why, then)
-    raise NotYet(key, "\n".join([why, *then]), boxed=True)
+    raise NotYet(key, as_plain("\n".join([why, *then])), boxed=True)
 
 
 def judge(key: str, *answers: object) -> dict[str, Any] | Refused:
@@ -180,14 +177,18 @@ def solution(key: str) -> None:
     _show_markdown(f"{_general()['solution'].format(key=key)}\n\n```python\n{code}\n```")
 
 
-def predict(key: str, guess: object) -> None:
+def predict(key: str, guess: object = None) -> None:
     """Note what a student expects; the first prediction counts, whatever is typed later.
 
     Args:
         key: of the exercise or question that answers it.
-        guess: anything, or the three dots.
+        guess: anything, or the three dots; without it, what was noted is shown again, and nothing
+            if there is none, so that it can stand beside the result.
     """
-    if guess is ...:
+    if guess is None:
+        if key in _guesses:
+            print(_general()["predicted"].format(guess=_guesses[key]))
+    elif guess is ...:
         print(_general()["guess_open"])
     elif _guesses.setdefault(key, guess) == guess:
         print(_general()["guess_noted"].format(guess=guess))
@@ -272,15 +273,12 @@ def _stopped(error: Exception) -> Refused:
 
 def _show_box(head: str, why: str, then: list[str]) -> None:
     """Show a coloured box, with the same as plain text for where no HTML is shown."""
-
-    def marked(text: str) -> str:
-        return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
-
     style = "border-left: 0.4em solid #d55e00; background: #d55e0022; padding: 0.2em 1em"
-    small = "".join(f"<p><small>{marked(line)}</small></p>" for line in then)
-    body = f"<p><strong>{marked(head)}</strong> {marked(why)}</p>{small}"
+    small = "".join(f"<p><small>{as_html(line)}</small></p>" for line in then)
+    body = f"<p><strong>{as_html(head)}</strong> {as_html(why)}</p>{small}"
     _display(
-        {"text/html": f'<div style="{style}">{body}</div>'}, "\n".join([f"{head} {why}", *then])
+        {"text/html": f'<div style="{style}">{body}</div>'},
+        as_plain("\n".join([f"{head} {why}", *then])),
     )
 
 

@@ -1,6 +1,9 @@
 """What the checks of all lessons are written with: refuse an answer, call it, compare modules."""
 
+import dis
+import functools
 from collections.abc import Callable
+from types import CodeType, ModuleType
 from typing import Any
 
 import torch
@@ -52,6 +55,44 @@ def called(answer: Callable[..., Any], *inputs: object) -> Any:
     require(not any(part is ... for part in parts), "open")
     require(found is not None, "nothing")
     return found
+
+
+def own_arguments(*unclear: str) -> Callable[..., Any]:
+    """Let an exercise's logic name what the first answer reads from the notebook.
+
+    It does if that function stops, or is refused for an unclear cause. Functions, modules, words
+    and single numbers are no such data: a helper or a limit may stand outside.
+    """
+
+    def logic(exercise: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(exercise)
+        def asked(answer: Any, *more: object) -> Any:
+            try:
+                return exercise(answer, *more)
+            except Exception as error:
+                if not isinstance(error, Refused) or error.cause in unclear:
+                    names = _read_outside(answer)
+                    require(not names, "outside", names=", ".join(f"`{name}`" for name in names))
+                raise
+
+        return asked
+
+    return logic
+
+
+def _read_outside(answer: Any) -> dict[str, None]:
+    codes, names = [getattr(answer, "__code__", None)], []
+    for code in codes:  # those of the loops in brackets and of inner functions come behind it
+        if code is not None:
+            steps = dis.get_instructions(code)
+            names += [step.argval for step in steps if step.opname == "LOAD_GLOBAL"]
+            codes += [part for part in code.co_consts if isinstance(part, CodeType)]
+    there = getattr(answer, "__globals__", {})
+    plain = ModuleType | str | int | float | torch.device | torch.dtype | None
+    data = [n for n in names if n in there and not isinstance(there[n], plain)]
+    return dict.fromkeys(
+        n for n in data if isinstance(there[n], nn.Module) or not callable(there[n])
+    )
 
 
 def _copied(given: object) -> object:

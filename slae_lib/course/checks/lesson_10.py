@@ -3,29 +3,32 @@
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from slae_lib.course.checks.base import Refused, called, require
+from slae_lib.course.checks.base import Refused, called, own_arguments, require
 from slae_lib.course.checks.lesson_10_truth import (
     Grey,
     grey_path,
+    mistaken_distances,
     own_distances,
     share_below,
     truly_caught,
 )
 from slae_lib.evaluation import frechet_distance as frechet
 
-NARROW = torch.tensor([[0.0], [2.0], [4.0]])  # mean 2, variance 4
-WIDE = torch.tensor([[4.0], [4.0], [4.0], [16.0]])  # mean 7, variance 36
+# The second feature is always 0: the covariance of a single one would be no matrix.
+NARROW = torch.tensor([[0.0, 0], [2, 0], [4, 0]])  # mean 2, variance 4
+WIDE = torch.tensor([[4.0, 0], [4, 0], [4, 0], [16, 0]])  # mean 7, variance 36
 COUNTS = (5, 10, 20, 46)
 
 
 def _number(found: Any) -> float:
     """Return a single number as a float, and refuse anything else."""
-    single = isinstance(found, int | float) or (isinstance(found, Tensor) and found.ndim == 0)
+    single = isinstance(found, Real) or (isinstance(found, Tensor) and found.numel() == 1)
     what = (
         f"shape {tuple(found.shape)}"
         if isinstance(found, Tensor)
@@ -39,14 +42,21 @@ def _near(found: float, wanted: float) -> bool:
     return abs(found - wanted) <= 1e-4 * max(1.0, abs(wanted))
 
 
+def _pair(answer: Any) -> tuple[Tensor, Tensor]:
+    two = isinstance(answer, tuple | list) and [type(each) for each in answer] == [Tensor] * 2
+    require(two, "no_pair", found=type(answer).__name__)
+    return answer[0], answer[1]
+
+
 def _none_of(found: float, wrong: Iterable[tuple[str, float]], **told: object) -> None:
     """Refuse a number that comes out of a known mistake."""
     for cause, value in wrong:
         require(not _near(found, value), cause, found=found, **told)
 
 
+@own_arguments("value", "features")
 def exercise_1(frechet_distance: Callable[..., Any]) -> None:
-    """Check the distance where each mistake has its own number, then on one feature, by hand."""
+    """Check the distance where each mistake has its own number, then by hand."""
     few, many = torch.randn(7, 40).double(), torch.randn(90, 40).double() * 2 + 1
     try:
         answer = called(frechet_distance, few, many)
@@ -57,72 +67,33 @@ def exercise_1(frechet_distance: Callable[..., Any]) -> None:
         raise
     found = _number(answer)
     require(not math.isnan(found), "nan")
-    _none_of(found, _mistaken_distances(few, many))
+    _none_of(found, mistaken_distances(few, many))
     by_hand = _number(called(frechet_distance, NARROW, WIDE))
     require(_near(by_hand, 41), "value", found=by_hand)
     wanted = frechet(few, many)
     require(_near(found, wanted), "features", found=found, wanted=wanted)
 
 
-def _mistaken_distances(first: Tensor, second: Tensor) -> list[tuple[str, float]]:
-    """Return what comes out of mistakes in the Fréchet distance."""
-    n, m = len(first) - 1, len(second) - 1
-    shift = first.mean(dim=0) - second.mean(dim=0)
-    where = shift.square().sum()
-    a, b = first - first.mean(dim=0), second - second.mean(dim=0)
-    A, B = a / n**0.5, b / m**0.5
-    values = torch.linalg.svdvals(A @ B.T)
-    traces = A.square().sum() + B.square().sum()
-    whole_a, whole_b = (first - first.mean()) / n**0.5, (second - second.mean()) / m**0.5
-    whole = (first.mean() - second.mean()).square()
-
-    def shape(A: Tensor, B: Tensor) -> Tensor:
-        return A.square().sum() + B.square().sum() - 2 * torch.linalg.svdvals(A @ B.T).sum()
-
-    found = [
-        ("where_alone", where),
-        ("shape_alone", shape(A, B)),
-        ("once", where + traces - values.sum()),
-        ("added", where + traces + 2 * values.sum()),
-        ("no_traces", where - 2 * values.sum()),
-        ("by_n", where + shape(a / (n + 1) ** 0.5, b / (m + 1) ** 0.5)),
-        ("by_n", where + shape(a / (n + 1) ** 0.5, B)),
-        ("undivided", where + shape(a, b)),
-        ("no_root", where + shape(a / n, b / m)),
-        ("one_n", where + shape(A, b / n**0.5)),
-        ("one_n", where + shape(a / m**0.5, B)),
-        ("not_centred", where + shape(first / n**0.5, B)),
-        ("not_centred", where + shape(A, second / m**0.5)),
-        ("not_centred", where + shape(first / n**0.5, second / m**0.5)),
-        ("whole_mean", whole + shape(A, B)),
-        ("whole_mean", where + shape(whole_a, whole_b)),
-        ("whole_mean", whole + shape(whole_a, whole_b)),
-        ("where_mean", shift.square().mean() + shape(A, B)),
-        ("length", shift.norm() + shape(A, B)),
-        ("largest", where + traces - 2 * values.max()),
-        ("squared", where + traces - 2 * values.square().sum()),
-        ("rooted", where + traces - 2 * values.sqrt().sum()),
-        ("of_all", (where + shape(A, B)).sqrt()),
-    ]
-    return [(cause, value.item()) for cause, value in found]
-
-
+@own_arguments("value")
 def exercise_2(same_set_distance: Callable[..., Any], seems: dict[int, Any]) -> dict[str, Any]:
     """Check the measure on few features, then the means over the 20 orders anew."""
     features, order = torch.randn(13, 6), torch.randperm(13)
-    shuffled = features[order]
     found = _number(called(same_set_distance, features, order, 4))
+    shuffled = features[order]
     wrong = {
         "itself": frechet(shuffled[:4], shuffled[:4]),
         "unshuffled": frechet(features[:4], features[4:8]),
         "rest": frechet(shuffled[:4], shuffled[4:]),
         "whole": frechet(shuffled[:4], features),
         "to_count": frechet(shuffled[:4], shuffled[4:6]),
+        "one_less": frechet(shuffled[:4], shuffled[4:7]),
+        "last_ones": frechet(shuffled[:4], shuffled[-4:]),
+        "skipped": frechet(shuffled[:4], shuffled[5:9]),
     }
     _none_of(found, wrong.items())
     wanted = frechet(shuffled[:4], shuffled[4:8])
     require(_near(found, wanted), "value", found=found, wanted=wanted)
-    require(list(seems) == list(COUNTS), "counts", found=list(seems))
+    require(set(seems) == set(COUNTS), "counts", found=list(seems))
     require(not any(value is ... for value in seems.values()), "unmeasured")
     for count, answer in seems.items():
         each = own_distances(count)
@@ -134,12 +105,19 @@ def exercise_2(same_set_distance: Callable[..., Any], seems: dict[int, Any]) -> 
     return {f"with_{count}": float(value) for count, value in seems.items()}
 
 
+@own_arguments("value", "typed_number")
 def exercise_3(fid_table: Callable[..., Any]) -> None:
     """Check the table on sets of different sizes, where each mistake has its own number."""
     training, held_out = torch.randn(12, 5), torch.randn(9, 5) + 1
     systems = {"A": torch.randn(15, 5), "B": torch.randn(7, 5)}
     table = _table(fid_table, training, held_out, systems)
     require(not _near(table["perfect"], 0), "itself")
+    other = {"A": systems["B"], "B": systems["A"]}
+    again = _table(fid_table, 2 * training, held_out[:4], other)
+    for name, found in table.items():
+        require(found != again[name], "typed_number", name=name, found=found)
+    count = _typed_count(fid_table)
+    require(count == 0, "typed_count", count=count)
     told: Mapping[str, object] = {"name": "perfect", "sizes": "9, 15 and 7"}
     _none_of(table["perfect"], [("uncut", frechet(training, held_out))], **told)
     _none_of(table["perfect"], [("training_cut", frechet(training[:7], held_out[:7]))])
@@ -161,22 +139,43 @@ def exercise_3(fid_table: Callable[..., Any]) -> None:
         require(_near(few[name], frechet(training, pictures[:4])), "few_held_out", name=name)
 
 
-def _table(fid_table: Callable[..., Any], *sets: object) -> dict[str, float]:
-    found = called(fid_table, *sets)
+def _typed_count(fid_table: Callable[..., Any]) -> int:
+    """Return to how many of 50 and of 45 pictures all rows are cut, or 0; 20 may be training's."""
+    training, *sets = [torch.randn(size, 5) + shift for shift, size in enumerate((20, 60, 55, 50))]
+    pairs: list[tuple[float, Tensor]] = []
+    for held_out, a, b in (sets, [each[:45] for each in sets]):
+        table = _table(fid_table, training, held_out, {"A": a, "B": b})
+        pairs += [(table["perfect"], held_out), (table["A"], a), (table["B"], b)]
+    for count in (*range(2, 20), *range(21, 50)):
+        if all(_near(found, frechet(training, each[:count])) for found, each in pairs):
+            return count
+    return 0
+
+
+def _table(
+    fid_table: Callable[..., Any], training: Tensor, held_out: Tensor, systems: dict[str, Tensor]
+) -> dict[str, float]:
+    own = dict(systems)
+    try:
+        found = called(fid_table, training, held_out, own)
+    except KeyError as error:
+        raise Refused("typed_name", name=error.args[0]) from error
+    require([*map(id, own.values())] == [*map(id, systems.values())], "written")
     require(isinstance(found, dict), "no_dict", found=type(found).__name__)
     require(set(found) == {"perfect", "A", "B"}, "rows", found=list(found))
+    for name, value in found.items():
+        is_given = value is held_out or any(value is each for each in own.values())
+        require(not is_given, "pictures", name=name)
     return {name: _number(value) for name, value in found.items()}
 
 
 TABLE = torch.tensor([[4.0, 1.0, 2.0, 8.0], [3.0, 5.0, 0.0, 6.0], [6.0, 5.0, 9.0, 4.0]])
 
 
+@own_arguments("shape", "ratios", "nearest")
 def exercise_4(novelty_ratios: Callable[..., Any]) -> None:
     """Check the ratios of three samples and four training pictures, worked out by hand."""
-    answer = called(novelty_ratios, TABLE)
-    two = isinstance(answer, tuple) and [isinstance(each, Tensor) for each in answer] == [True] * 2
-    require(two, "no_pair", found=type(answer).__name__)
-    ratios, nearest = answer
+    ratios, nearest = _pair(called(novelty_ratios, TABLE))
     shapes = tuple(ratios.shape), tuple(nearest.shape)
     require(shapes == ((3,), (3,)), "shape", found=shapes)
     require(ratios.tolist() != [1, 2, 3], "swapped")
@@ -192,16 +191,20 @@ def exercise_4(novelty_ratios: Callable[..., Any]) -> None:
         require(not torch.allclose(ratios.float(), values), cause, found=ratios.tolist())
     right = ordered[:, 0] / ordered[:, 1]
     require(torch.allclose(ratios.float(), right), "ratios", found=ratios.tolist())
-    require(not nearest.is_floating_point(), "values", found=nearest.tolist())
+    distances = torch.allclose(nearest.double(), ordered[:, 0].double())
+    require(not distances, "values", found=nearest.tolist())
     require(nearest.tolist() != [2, 0, 1], "second", found=nearest.tolist())
     require(nearest.tolist() == [1, 2, 3], "nearest", found=nearest.tolist())
+    require(not nearest.is_floating_point(), "no_whole", found=nearest.tolist())
 
 
+@own_arguments("value", "undescribed", "one_side")
 def exercise_5(share_caught: Callable[..., Any]) -> None:
     """Check the share on nine numbers in place of pictures, and that both sides are described."""
     training = torch.tensor([[0.0], [10.0], [40.0]])
-    pictures = torch.tensor([[0, 1, 4.2, 5, 20, 21, 24, 25, 30]]).T  # five of them below 0.6
+    pictures = torch.tensor([[0, 13, 6, 5.5, 20, 21, 24, 25, 30]]).T  # five of them below 0.6
     found = _number(called(share_caught, lambda each: each + 0, pictures, training))
+    _none_of(found, [("summed", 5), ("percent", 500 / 9), ("by_training", 5 / 3)])
     require(found <= 1, "no_share", found=found)
     wrong = {
         "the_others": 1 - share_below(0.6, pictures, training),
@@ -209,6 +212,7 @@ def exercise_5(share_caught: Callable[..., Any]) -> None:
         "low_limit": share_below(0.5, pictures, training),
         "itself": share_below(0.6, pictures, pictures),
         "turned": share_below(0.6, training, pictures),
+        "numbers": 1 / 9,  # the first training picture is nearest to one
     }
     _none_of(found, wrong.items())
     require(_near(found, 5 / 9), "value", found=found)
@@ -227,10 +231,13 @@ def _from_ten(numbers: Tensor) -> Tensor:
 def exercise_6(caught: dict[str, Any]) -> dict[str, float]:
     """Check the ten shares by measuring them anew."""
     truth, mistaken = truly_caught("copy"), truly_caught("control")
-    require(isinstance(caught, dict) and list(caught) == list(truth), "unmeasured")
+    turned = truly_caught("copy", turned=True)
+    require(isinstance(caught, dict) and len(caught) > 0, "unmeasured")
+    require(set(caught) == set(truth), "measures", found=list(caught))
     for measure, row in truth.items():
         shares = caught[measure]
         require(isinstance(shares, dict) and len(shares) > 0, "unmeasured")
+        require(not any(share is ... for share in shares.values()), "unmeasured")
         require(set(shares) == set(row), "cases", found=list(shares))
         other = truth["features" if measure == "pixels" else "pixels"]
         for kind, wanted in row.items():
@@ -238,12 +245,15 @@ def exercise_6(caught: dict[str, Any]) -> dict[str, float]:
             told = {"measure": measure, "kind": kind, "found": found}
             if abs(found - wanted) < 0.03:  # one picture of 47, on the edge
                 continue
+            require(found <= 1, "percent", **told)
             require(abs(found - other[kind]) > 0.03, "other_measure", **told)
+            require(abs(found - turned[measure][kind]) > 0.03, "turned", **told)
             require(abs(found - mistaken[measure][kind]) > 0.03, "control", **told)
             raise Refused("measured", **told)
     return {measure: float(row["moved"]) for measure, row in caught.items()}
 
 
+@own_arguments("shapes", "value", "images")
 def exercise_7(back_track: Callable[..., Any]) -> None:
     """Check the search on grey pictures: what it moves, what it clears, and what it keeps."""
     network, start = Grey().eval(), torch.tensor([[0.25], [0.5]])
@@ -251,16 +261,22 @@ def exercise_7(back_track: Callable[..., Any]) -> None:
     target = grey[:, None, None, None].expand(-1, 3, 4, 4)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the schedule, if the optimiser does not step
-        answer = called(back_track, network, target, start, None, 12)
-    two = isinstance(answer, tuple) and [isinstance(each, Tensor) for each in answer] == [True] * 2
-    require(two, "no_pair", found=type(answer).__name__)
-    best, images = answer
+        try:
+            answer = called(back_track, network, target, start, torch.zeros(2, 1), 12)
+        except (RuntimeError, ValueError) as error:
+            require("non-leaf" not in str(error), "not_leaf")
+            if "not require grad" in str(error):
+                raise Refused("no_graph" if network.learns else "no_grad") from error
+            raise
+    best, images = _pair(answer)
     shapes = tuple(best.shape), tuple(images.shape)
     require(shapes == ((2,), (2, 3, 4, 4)), "shapes", found=shapes)
     require(not network.trained, "train_mode")
     require(network.brightness.item() == 1, "weights", found=network.brightness.item())
+    require(network.learns, "no_grad")
     require(len(network.slopes) > 0, "no_backward")
-    require(max(network.kept) < 1.5, "kept", found=max(network.kept))
+    kept = max(network.kept)
+    require(kept < 1.5 * max(network.slopes), "kept", found=kept, wanted=max(network.slopes))
     require(network.slopes[0] > 0.75, "mean", found=network.slopes[0])
     require(not torch.allclose(best, (grey - start[:, 0]).abs()), "no_step")
     path = grey_path(grey, start[:, 0], 12)  # (13, 2)

@@ -49,6 +49,64 @@ def disguises() -> tuple[Tensor, dict[str, Tensor]]:
     }
 
 
+def mistaken_distances(first: Tensor, second: Tensor) -> list[tuple[str, float]]:
+    """Return what comes out of mistakes in the Fréchet distance."""
+    n, m = len(first) - 1, len(second) - 1
+    shift = first.mean(dim=0) - second.mean(dim=0)
+    where = shift.square().sum()
+    a, b = first - first.mean(dim=0), second - second.mean(dim=0)
+    A, B = a / n**0.5, b / m**0.5
+    values = torch.linalg.svdvals(A @ B.T)
+    traces = A.square().sum() + B.square().sum()
+    whole_a, whole_b = (first - first.mean()) / n**0.5, (second - second.mean()) / m**0.5
+    whole = (first.mean() - second.mean()).square()
+    rows_a = (first - first.mean(dim=1, keepdim=True)) / n**0.5
+    rows_b = (second - second.mean(dim=1, keepdim=True)) / m**0.5
+    cov1, cov2 = first.T.cov(), second.T.cov()
+    rest = where - 2 * values.sum()
+
+    def shape(A: Tensor, B: Tensor) -> Tensor:
+        return A.square().sum() + B.square().sum() - 2 * torch.linalg.svdvals(A @ B.T).sum()
+
+    found = [
+        ("where_alone", where),
+        ("shape_alone", shape(A, B)),
+        ("once", where + traces - values.sum()),
+        ("added", where + traces + 2 * values.sum()),
+        ("no_traces", rest),
+        ("by_n", where + shape(a / (n + 1) ** 0.5, b / (m + 1) ** 0.5)),
+        ("by_n", where + shape(a / (n + 1) ** 0.5, B)),
+        ("undivided", where + shape(a, b)),
+        ("no_root", where + shape(a / n, b / m)),
+        ("one_n", where + shape(A, b / n**0.5)),
+        ("one_n", where + shape(a / m**0.5, B)),
+        ("not_centred", where + shape(first / n**0.5, B)),
+        ("not_centred", where + shape(A, second / m**0.5)),
+        ("not_centred", where + shape(first / n**0.5, second / m**0.5)),
+        ("whole_mean", whole + shape(A, B)),
+        ("whole_mean", where + shape(whole_a, whole_b)),
+        ("whole_mean", whole + shape(whole_a, whole_b)),
+        ("where_mean", shift.square().mean() + shape(A, B)),
+        ("where_sum", shift.sum().square() + shape(A, B)),
+        ("length", shift.norm() + shape(A, B)),
+        ("largest", where + traces - 2 * values.max()),
+        ("frobenius", where + traces - 2 * values.norm()),
+        ("squared", where + traces - 2 * values.square().sum()),
+        ("rooted", where + traces - 2 * values.sqrt().sum()),
+        ("cov_rows", rest + first.cov().trace() + second.cov().trace()),
+        ("cov_rows", rest + A.cov().trace() + B.cov().trace()),
+        ("cov_twice", rest + A.T.cov().trace() + B.T.cov().trace()),
+        ("diagonal", rest + A.trace() + B.trace()),
+        ("traces_mean", rest + A.square().mean() + B.square().mean()),
+        ("norms", rest + A.norm() + B.norm()),
+        ("row_mean", where + shape(rows_a, rows_b)),
+        ("by_d", where + shape(a, b) / (first.shape[1] - 1)),
+        ("product", where + traces - 2 * torch.linalg.svdvals(cov1 @ cov2).sqrt().sum()),
+        ("of_all", (where + shape(A, B)).sqrt()),
+    ]
+    return [(cause, value.item()) for cause, value in found]
+
+
 def two_nearest_ratios(pictures: Tensor, training: Tensor) -> Tensor:
     """Return the nearest distance by the second nearest (N,), of rows (N, d) and (M, d)."""
     mode = "donot_use_mm_for_euclid_dist"
@@ -62,8 +120,11 @@ def share_below(limit: float, pictures: Tensor, training: Tensor) -> float:
 
 
 @functools.cache
-def truly_caught(against: str) -> dict[str, dict[str, float]]:
-    """Return the shares that both measures catch of each kind, against the pictures of one kind."""
+def truly_caught(against: str, *, turned: bool = False) -> dict[str, dict[str, float]]:
+    """Return the shares that both measures catch of each kind, against the pictures of one kind.
+
+    Turned round, they are the shares of those pictures that are caught against each kind.
+    """
     filters, kinds = disguises()
 
     def features(pictures: Tensor) -> Tensor:
@@ -72,7 +133,9 @@ def truly_caught(against: str) -> dict[str, dict[str, float]]:
 
     def shares(describe: Callable[[Tensor], Tensor]) -> dict[str, float]:
         training = describe(kinds[against])
-        return {name: share_below(0.6, describe(each), training) for name, each in kinds.items()}
+        pairs = {name: (describe(each), training) for name, each in kinds.items()}
+        order = -1 if turned else 1
+        return {name: share_below(0.6, *pair[::order]) for name, pair in pairs.items()}
 
     return {"pixels": shares(lambda each: each.flatten(1) / 255), "features": shares(features)}
 
@@ -85,11 +148,12 @@ class Grey(nn.Module):
         self.brightness = nn.Parameter(torch.ones(()))
         self.slopes: list[float] = []  # of the images, at each step back
         self.kept = [0.0]  # what gradient the noise has when it comes in
-        self.trained = False
+        self.trained = self.learns = False
 
     def forward(self, noise: Tensor, metadata: Tensor | None) -> SimpleNamespace:
         """Return grey images (B, 3, 4, 4)."""
         self.trained |= self.training
+        self.learns |= noise.requires_grad
         if noise.grad is not None:
             self.kept.append(float(noise.grad.abs().max()))
         moving = noise * self.brightness

@@ -30,7 +30,7 @@ class Clouds(NamedTuple):
     Attributes:
         first: (n, 2).
         second: (m, 2).
-        note: below the panel.
+        note: below the heading.
     """
 
     first: Tensor
@@ -48,7 +48,7 @@ def clouds_figure(panels: Mapping[str, Clouds], *, names: tuple[str, str]) -> Fi
         panels: heading to two clouds.
         names: of the first and of the second cloud.
     """
-    figure = new_figure(2.4 * len(panels), 3.05)
+    figure = new_figure(2.4 * len(panels), 3.5)
     axes = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
     for axis, (heading, clouds) in zip(axes, panels.items(), strict=True):
         for points, name, (color, marker, style) in zip(
@@ -59,11 +59,12 @@ def clouds_figure(panels: Mapping[str, Clouds], *, names: tuple[str, str]) -> Fi
             axis.add_patch(_two_deviations(points, edgecolor=color, linestyle=style))
             axis.plot(x.mean(), y.mean(), "x", color=color, markersize=9, markeredgewidth=2.6)
             axis.plot([], [], style, color=color, linewidth=2.2, label=name)
-        axis.set_title(heading, fontsize=11)
-        axis.set_xlabel(clouds.note, fontsize=9.5)
+        axis.set_title(f"{heading}\n{clouds.note}", fontsize=10)
+        axis.set_xlabel("first feature", fontsize=9.5)
         axis.set_aspect("equal")
         axis.tick_params(labelsize=7.5)
         tidy(axis, grid=None)
+    axes[0].set_ylabel("second feature", fontsize=9.5)
     shared_legend(figure, axes[0], ncols=2)
     return figure
 
@@ -93,14 +94,17 @@ def bias_figure(
     left, right = figure.subplots(1, 2)
     for axis, values, color in ((left, distances, BLUE), (right, unbiased, PURPLE)):
         for row, count in zip(values.tolist(), counts, strict=True):
-            axis.plot([count] * len(row), row, "o", color=color, markersize=3, alpha=0.3)
+            label = "one pair of draws" if count == counts[0] else None
+            look: Look = {"color": color, "markersize": 3, "alpha": 0.3}
+            axis.plot([count] * len(row), row, "o", label=label, **look)
         axis.plot(counts, values.mean(dim=1).tolist(), "-", color=color, label="mean", linewidth=2)
-    left.plot(counts, theory.tolist(), "--", color=ORANGE, label="theory", linewidth=2)
-    left.set(title="Fréchet distance", ylabel="distance", yscale="log")
-    right.set(title="KID: the kernel's distance", ylabel="squared distance")
+    left.plot(counts, theory.tolist(), "--", color=ORANGE, label="theory: the bias", linewidth=2)
+    left.set(title="Fréchet distance: the truth is 0", ylabel="Fréchet distance (log scale)")
+    left.set_yscale("log")
+    right.set(title="KID: the truth is 0", ylabel="KID")
     right.axhline(0, color=ORANGE, linestyle="--", linewidth=2, label="the truth: 0")
     for axis in (left, right):
-        axis.set(xlabel="images on each side", xscale="log")
+        axis.set(xlabel="pictures in each of the two sets (log scale)", xscale="log")
         axis.set_xticks(list(counts), labels=[str(count) for count in counts])
         axis.minorticks_off()
         axis.legend(frameon=False)
@@ -144,6 +148,7 @@ def dots_figure(
             beside = axis.get_yaxis_transform()
             axis.text(1.01, y, f"{median:.{digits}f}", transform=beside, va="center")
         axis.set_xlabel(title)
+        axis.text(1.01, -0.62, "median", transform=beside, va="bottom", color=GREY, fontsize=9)
         axis.set_yticks(range(len(names)), labels=names)
         axis.set_ylim(len(names) - 0.5, -0.5)
         tidy(axis, grid="x")

@@ -5,9 +5,14 @@ descriptions of the lesson's figures. To say all of it in another language, tran
 """
 
 import functools
+import html
+import re
 import tomllib
 from importlib import resources
 from typing import Any
+
+_MARKED = re.compile(r"`([^`]+)`|(?<![\w*])\*(?=[^\s*])([^*`]*[^\s*`])\*(?![\w*])")
+"""Code between backticks, and emphasis between stars; a star within code is neither."""
 
 
 @functools.cache
@@ -29,3 +34,17 @@ def picture_text(key: str) -> str:
     lesson, name = key.split(".")
     described: str = texts(f"lesson_{int(lesson):02}")["pictures"][name]
     return described
+
+
+def as_html(text: str) -> str:
+    """Return a sentence with its `code` and its *emphasis* as HTML has them."""
+
+    def tagged(found: re.Match[str]) -> str:
+        return f"<code>{found[1]}</code>" if found[1] else f"<em>{found[2]}</em>"
+
+    return _MARKED.sub(tagged, html.escape(text, quote=False))
+
+
+def as_plain(text: str) -> str:
+    """Return a sentence without the marks around its `code` and its *emphasis*."""
+    return _MARKED.sub(lambda found: found[1] or found[2], text)
