@@ -143,12 +143,11 @@ class Discriminator(nn.Module):
             return DiscriminatorOutput(logits, ())
         whole = downsample(image, self.config.small_resolution)
         part = downsample(crop_quarter(image, quarter), self.config.small_resolution)
-        quarter_map = channels_last(crop_quarter(maps[16], quarter))
         return DiscriminatorOutput(
             logits,
             (
                 Reconstruction(self.decode_image(maps[8]), whole),
-                Reconstruction(self.decode_quarter(quarter_map), part),
+                Reconstruction(self.decode_quarter(crop_quarter(maps[16], quarter)), part),
                 Reconstruction(self.decode_small(small_features), small),
             ),
         )
@@ -165,7 +164,7 @@ def crop_quarter(picture: Tensor, quarter: int | Tensor) -> Tensor:
     if isinstance(quarter, int):
         return quarters[:, :, quarter // 2, :, quarter % 2]
     chosen = quarters.transpose(3, 4).flatten(2, 3).index_select(2, quarter.view(1))
-    return chosen.squeeze(2)
+    return channels_last(chosen.squeeze(2))
 
 
 def downsample(image: Tensor, resolution: int) -> Tensor:

@@ -5,6 +5,7 @@ The heavy imports stand inside the commands, so that ``slae --help`` answers at 
 
 import errno
 import io
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -55,6 +56,7 @@ class LabGroup(click.Group):
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run the command line; what a terminal has no letter for is escaped and not a fault."""
+        sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115 (`2>&-`)
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")

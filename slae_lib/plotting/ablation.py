@@ -124,7 +124,7 @@ def write_page(results: AblationResults, file: Path) -> list[Path]:
     """
     table, plot = file.with_suffix(".md"), file.with_suffix(".png")
     with atomic_write(table) as temporary:
-        temporary.write_text(markdown(results), encoding="utf-8")
+        temporary.write_text(markdown(results), encoding="utf-8", errors="backslashreplace")
     figure = ablation_figure(
         results,
         title=f"Ablation on {results.facts['data']} at {results.facts['resolution']} px",

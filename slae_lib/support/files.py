@@ -43,8 +43,10 @@ def atomic_write(path: Path) -> Iterator[Path]:
     old content stays.
 
     Raises:
-        LabError: if the disk is full or the folder cannot be written.
+        LabError: if the disk is full, the folder cannot be written, or the name is no text.
     """
+    if str(path).encode(errors="ignore").decode() != str(path):  # safetensors could not read it
+        raise LabError(f"{path} is no text in UTF-8; give another name.")
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,8 +72,8 @@ def is_temporary(path: Path) -> bool:
 
 
 def short(name: str, most: int = 100) -> str:
-    """Return a name of a file or folder as it is, or its beginning, of ``most`` bytes."""
-    return os.fsdecode(os.fsencode(name)[:most]) if len(os.fsencode(name)) > most else name
+    """Return a name of a file or folder as it is, or its first ``most`` bytes, always as text."""
+    return os.fsencode(name)[:most].decode(errors="replace")
 
 
 def check_writable(path: Path) -> None:

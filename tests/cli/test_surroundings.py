@@ -165,6 +165,38 @@ def test_a_long_name_of_a_folder_is_no_fault(
         assert "too long a name" in result.output
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names of files are always text")
+def test_a_name_that_is_no_text_is_read_and_not_written(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = folder.rename(folder.with_name(os.fsdecode(b"n\xff\xfe")))
+    monkeypatch.chdir(tmp_path)
+    assert slae("train", *SHORT, "--data", data).exit_code == 0
+    assert next(Path("runs").iterdir()).name == "n\N{REPLACEMENT CHARACTER}" + (
+        "\N{REPLACEMENT CHARACTER}-cpu-smoke"
+    )
+    words = (
+        "--preset cpu-smoke --images 16 --points 1 --count 8 --seeds 0 --systems fastgan".split()
+    )
+    result = slae("ablate", *words, "--data", data, "--out", "ablation")
+    assert result.exit_code == 0, result.output
+    assert "n\\udcff\\udcfe" in Path("ablation/ablation.md").read_text(encoding="utf-8")
+    # safetensors could write a generator there and not read it again.
+    result = slae("train", *SHORT, "--data", data, "--out", os.fsdecode(b"o\xff"))
+    assert result.exit_code == 1
+    assert "is no text in UTF-8; give another name" in result.output
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_a_stream_that_is_closed_is_no_fault(folder: Path, tmp_path: Path, closed: str) -> None:
+    assert slae("train", *SHORT, "--data", folder, "--out", tmp_path / "run").exit_code == 0
+    words = ["sample", "--run", str(tmp_path / "run"), "--out", str(tmp_path / "sheet.png")]
+    code = f"import sys; sys.{closed} = None; from slae_lib.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, *words, "--count", "4"], capture_output=True)
+    assert done.returncode == 0, done
+    assert (tmp_path / "sheet.png").is_file()
+
+
 def test_a_run_that_is_far_too_short_says_so(folder: Path, tmp_path: Path) -> None:
     result = slae("train", *SHORT, "--data", folder, "--out", tmp_path / "run")
     assert "1 iterations are few: grey squares and blots are normal" in result.output
