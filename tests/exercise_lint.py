@@ -126,7 +126,20 @@ def tells_difficulty_and_minutes(subject: Subject) -> Iterator[str]:
 def describes_its_pictures_in_the_texts(subject: Subject) -> Iterator[str]:
     lesson = int(subject.name[:2])
     code = "\n".join(cell.source for _, cell in subject.cells("code"))
-    used = set(re.findall(rf'show\([\s\S]*?"{lesson}\.([\w-]+)",?\s*\)', code))
+    used = set(re.findall(rf'show\((?:(?!\n[^\s)])[\s\S])*?"{lesson}\.([\w-]+)",?\s*\)', code))
     there = set(texts(f"lesson_{lesson:02}").get("pictures", {}))
     for name in sorted(used ^ there):
         yield f'the picture "{lesson}.{name}" is not both shown and described in the texts.'
+
+
+@rule
+def shows_its_predictions_beside_the_results(subject: Subject) -> Iterator[str]:
+    cells = subject.notebook.cells
+    code = "\n".join(cell.source for _, cell in subject.cells("code"))
+    for place, cell in subject.cells("code"):
+        asked = re.match(r'predict\("([\w.-]+)", ', cell.source)
+        if asked is None or re.fullmatch(r"\d+\.\d+", asked[1]):
+            continue  # no prediction, or that of an exercise, whose check shows it
+        in_words = "<b>Answer</b>" in cells[place].source
+        if not in_words and f'predict("{asked[1]}")' not in code:
+            yield f'cell {place}: show it beside the result, with `predict("{asked[1]}")`.'

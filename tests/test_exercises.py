@@ -116,6 +116,11 @@ def no_pictures(subject: Subject) -> None:
         cell.source = cell.source.replace("show(", "print(")
 
 
+def no_guess_shown(subject: Subject) -> None:
+    for _, cell in subject.cells("code"):
+        cell.source = cell.source.replace('\npredict("', '\nprint("')
+
+
 BREAKERS: list[tuple[str, str, Callable[[Subject], None]]] = [
     ("has_short_cells", "lines, and 20 may be", long_cell),
     ("has_short_cells", "lines in the median", long_cells),
@@ -129,6 +134,7 @@ BREAKERS: list[tuple[str, str, Callable[[Subject], None]]] = [
     ("has_the_labs_own_in_the_package", "differ", other_solution),
     ("tells_difficulty_and_minutes", "**Difficulty 1 of 3", no_minutes),
     ("describes_its_pictures_in_the_texts", '"4.diagram" is not both', no_pictures),
+    ("shows_its_predictions_beside_the_results", "show it beside the result", no_guess_shown),
 ]
 
 
