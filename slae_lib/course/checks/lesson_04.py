@@ -55,7 +55,8 @@ def exercise_2(noise_injection: type[nn.Module]) -> None:
     require(inject.weight.grad is not None, "weight_cut_off")
     require(maps.grad is not None, "maps_cut_off")
     try:  # a device that no machine lacks
-        inject.to("meta")(maps.detach().to("meta"))
+        for training in (True, False):
+            inject.to("meta").train(training)(maps.detach().to("meta"))
     except (RuntimeError, NotImplementedError) as error:
         require("device" not in str(error), "device")
 
@@ -92,7 +93,7 @@ def _what_is_added(noise_injection: type[nn.Module]) -> nn.Module:
     theirs = blocks.NoiseInjection().eval()
     theirs.weight.fill_(0.5)
     require(torch.allclose(fixed, theirs(maps) - maps, atol=1e-5), "fixed")
-    return inject  # type: ignore[no-any-return]
+    return inject
 
 
 def exercise_3(composite_up_block: Callable[..., Any]) -> None:
@@ -282,7 +283,7 @@ def _number(found: Any) -> float:
     if isinstance(found, Tensor) and found.ndim == 0:
         return float(found)
     require(isinstance(found, int | float), "no_float", found=type(found).__name__)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _share(reach: Callable[..., Any], network: Tiles, first: Tensor) -> float:

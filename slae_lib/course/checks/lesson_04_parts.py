@@ -1,7 +1,7 @@
 """What the checks of lesson 04 are made of: their test networks, and how they watch them."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +17,7 @@ COLOURS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1)}
 OPPOSITE, ALL = (1, -1, 0), (1, 1, 1)
 
 
-def made(answer: Callable[..., Any], *numbers: int) -> nn.Sequential:
+def made(answer: Callable[..., Any], *numbers: int) -> Any:
     """Call what makes a block, and explain the errors of a layer that is none."""
     try:
         block = called(answer, *numbers)
@@ -30,12 +30,12 @@ def made(answer: Callable[..., Any], *numbers: int) -> nn.Sequential:
             require("." not in name, "uncalled", name=name.rpartition(".")[2])
         raise
     require(isinstance(block, nn.Sequential), "no_sequential", found=type(block).__name__)
-    return block  # type: ignore[no-any-return]
+    return block
 
 
 def check_block(
-    answer: Callable[..., Any], layers: list[str], convolutions: dict[int, tuple[int, ...]]
-) -> nn.Sequential:
+    answer: Callable[..., Any], layers: list[str], convolutions: Mapping[int, tuple[int, ...]]
+) -> Any:
     """Refuse a block of other layers, or with other convolutions at these places."""
     block = made(answer, 6, 4)
     named = zip(block, kinds(block), strict=True)
@@ -66,7 +66,7 @@ def check_start_values(answer: Callable[..., Any]) -> None:
     """Refuse a block whose weights start otherwise; a wide one, where the deviation is clear."""
     for place, layer in enumerate(made(answer, 32, 64)):
         if has_spectral_norm(layer):
-            found = float(layer.parametrizations.weight.original.std())
+            found = layer.get_parameter("parametrizations.weight.original").std().item()
             require(abs(found - 0.02) < 0.002, "deviation", place=place + 1, found=found)
         if isinstance(layer, nn.BatchNorm2d):
             drawn = layer.weight is not None and bool(layer.weight.std() > 0)
