@@ -191,6 +191,26 @@ def test_a_failed_check_shows_a_box_and_lends_the_labs_own() -> None:
     assert unanswered.outputs[-1].evalue.startswith("The three dots are still there")
 
 
+def test_a_right_part_of_an_answer_stays() -> None:
+    right, _, _ = checks.exercise("10.2").solution.partition("seems = {}")
+    notebook = ran(
+        'open_now = set_up("10_evaluation", version="0.1.0")\n'
+        "from slae_lib.course.checks.lesson_10_truth import faces_features, orders\n"
+        "from slae_lib.evaluation import frechet_distance\n"
+        'features, ORDERS = {"faces": faces_features()}, orders()',
+        f"{right}mine = same_set_distance\nseems = {{5: ..., 10: ..., 20: ..., 46: ...}}",
+        'check("10.2", same_set_distance, seems)',
+        "print(same_set_distance is mine, round(seems[46]))",
+        'check("10.2", same_set_distance, seems)',
+        "print(same_set_distance is mine)",
+    )
+    failed, stays, lent, still = notebook.cells[3:]
+    assert "the lab's own seems," in failed.outputs[0].data["text/plain"]
+    assert stays.outputs[0].text == "True 74\n"
+    assert "the lab's own seems," in lent.outputs[0].data["text/plain"]
+    assert still.outputs[0].text == "True\n"
+
+
 def test_nbval_sees_a_failure_behind_the_tag(tmp_path: Path) -> None:
     right = ran(WRONG_SIGN.replace("return ", "return -"), 'check("7.3", generator_hinge)')
     wrong = nbformat.from_dict(right)
