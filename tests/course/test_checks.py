@@ -1,13 +1,16 @@
 """Checks, hints and solutions as a student meets them, in a real kernel where it matters."""
 
+import copy
 import importlib
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
+import torch
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
@@ -209,6 +212,17 @@ def test_a_right_part_of_an_answer_stays() -> None:
     assert stays.outputs[0].text == "True 74\n"
     assert "the lab's own seems," in lent.outputs[0].data["text/plain"]
     assert still.outputs[0].text == "True\n"
+
+
+def test_a_search_may_copy_the_generator_first() -> None:
+    def keep_better(best: Any, images: Any, far: Any, made: Any) -> None:
+        better = far.detach() < best
+        best[better], images[better] = far.detach()[better], made.detach()[better]
+
+    names: dict[str, Any] = {"torch": torch, "copy": copy, "keep_better": keep_better}
+    copies = "generator = copy.deepcopy(generator).eval().requires_grad_(False)\n    noise = noise"
+    exec(checks.exercise("10.7").solution.replace("noise = noise", copies, 1), names)
+    assert checks.judge("10.7", names["back_track"]) == {}
 
 
 def test_nbval_sees_a_failure_behind_the_tag(tmp_path: Path) -> None:
