@@ -51,7 +51,7 @@ LESSONS = (
         9, "full_training", "Full training on a GPU", "nothing: the real run, resumed", 80, (8,)
     ),
     Lesson(
-        10, "evaluation", "Evaluation", "the Fréchet distance, back-tracking, novelty", 120, (8,)
+        10, "evaluation", "Evaluation", "the Fréchet distance, back-tracking, novelty", 130, (8,)
     ),
     Lesson(
         11, "ablation_and_cost", "Ablation and cost", "a fair comparison of four models", 100, (10,)

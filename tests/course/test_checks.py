@@ -1,13 +1,16 @@
 """Checks, hints and solutions as a student meets them, in a real kernel where it matters."""
 
+import copy
 import importlib
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
+import torch
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
@@ -189,6 +192,37 @@ def test_a_failed_check_shows_a_box_and_lends_the_labs_own() -> None:
     assert "stands the lab's own" in lent.outputs[-1].evalue  # and earns nothing
     assert right.outputs[0].text.startswith("Right")
     assert unanswered.outputs[-1].evalue.startswith("The three dots are still there")
+
+
+def test_a_right_part_of_an_answer_stays() -> None:
+    right, _, _ = checks.exercise("10.2").solution.partition("seems = {}")
+    notebook = ran(
+        'open_now = set_up("10_evaluation", version="0.1.0")\n'
+        "from slae_lib.course.checks.lesson_10_truth import faces_features, orders\n"
+        "from slae_lib.evaluation import frechet_distance\n"
+        'features, ORDERS = {"faces": faces_features()}, orders()',
+        f"{right}mine = same_set_distance\nseems = {{5: ..., 10: ..., 20: ..., 46: ...}}",
+        'check("10.2", same_set_distance, seems)',
+        "print(same_set_distance is mine, round(seems[46]))",
+        'check("10.2", same_set_distance, seems)',
+        "print(same_set_distance is mine)",
+    )
+    failed, stays, lent, still = notebook.cells[3:]
+    assert "the lab's own seems," in failed.outputs[0].data["text/plain"]
+    assert stays.outputs[0].text == "True 74\n"
+    assert "the lab's own seems," in lent.outputs[0].data["text/plain"]
+    assert still.outputs[0].text == "True\n"
+
+
+def test_a_search_may_copy_the_generator_first() -> None:
+    def keep_better(best: Any, images: Any, far: Any, made: Any) -> None:
+        better = far.detach() < best
+        best[better], images[better] = far.detach()[better], made.detach()[better]
+
+    names: dict[str, Any] = {"torch": torch, "copy": copy, "keep_better": keep_better}
+    copies = "generator = copy.deepcopy(generator).eval().requires_grad_(False)\n    noise = noise"
+    exec(checks.exercise("10.7").solution.replace("noise = noise", copies, 1), names)
+    assert checks.judge("10.7", names["back_track"]) == {}
 
 
 def test_nbval_sees_a_failure_behind_the_tag(tmp_path: Path) -> None:

@@ -114,7 +114,8 @@ def check(key: str, *answers: object) -> None:
         predict(key)
         return
     why = asked.sentence(verdict)
-    then = [_lend(asked), _general()["stuck"].format(key=key)]
+    wrong = verdict.values.get("wrong", asked.names)
+    then = [_lend(asked, wrong), _general()["stuck"].format(key=key)]
     _show_box(_general()["not_yet"].format(key=key), why, then)
     raise NotYet(key, as_plain("\n".join([why, *then])), boxed=True)
 
@@ -129,8 +130,10 @@ def judge(key: str, *answers: object) -> dict[str, Any] | Refused:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         try:
-            if any(answer is own for answer in answers for own in _lent.values()):
-                raise Refused("lent")
+            pairs = zip(exercise(key).names, answers, strict=True)
+            lent = [name for name, answer in pairs if any(answer is v for v in _lent.values())]
+            if lent:
+                raise Refused("lent", wrong=lent)
             dots = [answer is ... or isinstance(answer, Open) for answer in answers]
             if any(dots) and not all(dots):
                 names = [
@@ -247,16 +250,18 @@ def _shell() -> Any:
     return get_ipython()
 
 
-def _lend(asked: Exercise) -> str:
-    """Put the lab's own under the names of an exercise; return a sentence that says so."""
+def _lend(asked: Exercise, wrong: list[str]) -> str:
+    """Put the lab's own under the wrong names of an exercise; return a sentence that says so."""
     shell = _shell()
     names: dict[str, Any] = {} if shell is None else shell.user_ns
+    kept = {name: names[name] for name in asked.names if name in names and name not in wrong}
     try:
         exec(compile(asked.solution, f"<the lab's own {asked.key}>", "exec"), names)
     except Exception as error:  # what it builds on is missing
         return str(_general()["not_placed"].format(error=f"{type(error).__name__}: {error}"))
-    _lent.update({name: names[name] for name in asked.names})
-    listed = ", ".join(f"`{name}`" for name in asked.names)
+    names.update(kept)
+    _lent.update({name: names[name] for name in wrong})
+    listed = ", ".join(f"`{name}`" for name in wrong)
     return str(_general()["placed"].format(names=listed))
 
 

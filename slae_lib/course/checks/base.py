@@ -16,10 +16,11 @@ class Refused(Exception):
 
     Attributes:
         cause: names the sentence that says why, among the exercise's or the general ones.
-        values: what the sentence tells of the student's answer.
+        values: what the sentence tells of the student's answer; under ``wrong`` may stand the names
+            that are to be replaced, where the exercise's others are right.
     """
 
-    def __init__(self, cause: str, **values: object) -> None:
+    def __init__(self, cause: str, **values: Any) -> None:
         super().__init__(cause)
         self.cause = cause
         self.values = values

@@ -1,12 +1,11 @@
-"""What the checks of lesson 10 compare with: its measurements, made anew, and a toy network."""
+"""What the checks of lesson 10 compare with: its measurements, made anew."""
 
 import functools
 from collections.abc import Callable
-from types import SimpleNamespace
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from slae_lib.course.stored_features import stored_features
 from slae_lib.datasets import load_images
@@ -78,6 +77,11 @@ def mistaken_distances(first: Tensor, second: Tensor) -> list[tuple[str, float]]
         ("by_n", where + shape(a / (n + 1) ** 0.5, B)),
         ("undivided", where + shape(a, b)),
         ("no_root", where + shape(a / n, b / m)),
+        ("no_root", where + shape(a / n, B)),
+        ("no_root", where + shape(A, b / m)),
+        ("brackets", where + shape(a / (n + 1) - 1, b / (m + 1) - 1)),
+        ("brackets", where + shape(a / (n + 1) - 1, B)),
+        ("brackets", where + shape(A, b / (m + 1) - 1)),
         ("one_n", where + shape(A, b / n**0.5)),
         ("one_n", where + shape(a / m**0.5, B)),
         ("not_centred", where + shape(first / n**0.5, B)),
@@ -138,28 +142,6 @@ def truly_caught(against: str, *, turned: bool = False) -> dict[str, dict[str, f
         return {name: share_below(0.6, *pair[::order]) for name, pair in pairs.items()}
 
     return {"pixels": shares(lambda each: each.flatten(1) / 255), "features": shares(features)}
-
-
-class Grey(nn.Module):
-    """A generator of grey pictures, one number of noise each, that notes how it is used."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.brightness = nn.Parameter(torch.ones(()))
-        self.slopes: list[float] = []  # of the images, at each step back
-        self.kept = [0.0]  # what gradient the noise has when it comes in
-        self.trained = self.learns = False
-
-    def forward(self, noise: Tensor, metadata: Tensor | None) -> SimpleNamespace:
-        """Return grey images (B, 3, 4, 4)."""
-        self.trained |= self.training
-        self.learns |= noise.requires_grad
-        if noise.grad is not None:
-            self.kept.append(float(noise.grad.abs().max()))
-        moving = noise * self.brightness
-        if moving.requires_grad:
-            moving.register_hook(lambda slope: self.slopes.append(float(slope.abs().max())))
-        return SimpleNamespace(image=moving[:, :, None, None].expand(-1, 3, 4, 4))
 
 
 def grey_path(grey: Tensor, start: Tensor, steps: int) -> Tensor:
