@@ -58,6 +58,15 @@ def test_a_prediction_is_shown_again_beside_its_result(capsys: pytest.CaptureFix
     assert capsys.readouterr().out.splitlines()[1:] == ["You had predicted: (0, 0)."]
 
 
+def test_a_prediction_of_two_numbers_needs_no_brackets(capsys: pytest.CaptureFixture[str]) -> None:
+    predict("8.one_face", 0, ...)
+    predict("8.one_face", 0, 0.5)
+    predict("8.one_face")
+    out = capsys.readouterr().out.splitlines()
+    assert out[0].startswith("No prediction yet")
+    assert out[1:] == ["Noted: 0, 0.5. Now look.", "You had predicted: 0, 0.5."]
+
+
 @pytest.mark.parametrize(
     ("text", "rich", "plain"),
     [
