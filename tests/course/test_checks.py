@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import torch
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
@@ -240,3 +241,12 @@ def test_what_has_not_been_run_yet_is_told_in_a_sentence() -> None:
     assert error.ename == "NameError"
     assert words.text.startswith("The name prnt is not there.")
     assert looked_at.outputs[0].output_type == "execute_result"
+
+
+def test_a_verdict_of_lesson_8_may_be_a_tensor() -> None:
+    def beyond_luck(hinges: dict[int, list[float]], one: int, other: int) -> torch.Tensor:
+        a, b = torch.tensor(hinges[one]), torch.tensor(hinges[other])
+        luck = torch.maximum((a[0] - a[1]).abs(), (b[0] - b[1]).abs())
+        return (a.mean() - b.mean()).abs() > luck
+
+    assert judge("8.8", beyond_luck) == {}

@@ -209,7 +209,7 @@ def exercise_3(generator_step: Callable[..., Any]) -> None:
     require(state.discriminator.training, "eval")
     require(not same(mine, -right), "sign")
     require(same(mine, right), "differs")
-    _log(log, {"generator": loss})
+    _log(log, {"generator": loss.detach()})
 
 
 def exercise_4(follow: Callable[..., Any]) -> None:
