@@ -46,7 +46,7 @@ LESSONS = (
     Lesson(5, "discriminator", "The discriminator", "two branches and the decoders", 100, (4,)),
     Lesson(6, "metadata", "Metadata from VGG-16", "a hook, channel means, a bank", 80, (1,)),
     Lesson(7, "losses", "Losses", "the hinge and the reconstruction", 70, (5,)),
-    Lesson(8, "training_loop", "The training loop", "one iteration, then the loop", 110, (6, 7)),
+    Lesson(8, "training_loop", "The training loop", "one iteration, then the loop", 120, (6, 7)),
     Lesson(
         9, "full_training", "Full training on a GPU", "nothing: the real run, resumed", 80, (8,)
     ),

@@ -61,6 +61,15 @@ def test_a_prediction_is_shown_again_beside_its_result(capsys: pytest.CaptureFix
     assert capsys.readouterr().out.splitlines()[1:] == ["You had predicted: (0, 0)."]
 
 
+def test_a_prediction_of_two_numbers_needs_no_brackets(capsys: pytest.CaptureFixture[str]) -> None:
+    predict("8.one_face", 0, ...)
+    predict("8.one_face", 0, 0.5)
+    predict("8.one_face")
+    out = capsys.readouterr().out.splitlines()
+    assert out[0].startswith("No prediction yet")
+    assert out[1:] == ["Noted: 0, 0.5. Now look.", "You had predicted: 0, 0.5."]
+
+
 @pytest.mark.parametrize(
     ("text", "rich", "plain"),
     [
@@ -265,3 +274,12 @@ def test_what_has_not_been_run_yet_is_told_in_a_sentence() -> None:
     assert error.ename == "NameError"
     assert words.text.startswith("The name prnt is not there.")
     assert looked_at.outputs[0].output_type == "execute_result"
+
+
+def test_a_verdict_of_lesson_8_may_be_a_tensor() -> None:
+    def beyond_luck(hinges: dict[int, list[float]], one: int, other: int) -> torch.Tensor:
+        a, b = torch.tensor(hinges[one]), torch.tensor(hinges[other])
+        luck = torch.maximum((a[0] - a[1]).abs(), (b[0] - b[1]).abs())
+        return (a.mean() - b.mean()).abs() > luck
+
+    assert judge("8.8", beyond_luck) == {}

@@ -27,7 +27,7 @@ __all__ = ["NotYet", "check", "hint", "judge", "open_exercises", "predict", "sol
 
 _lent: dict[str, object] = {}  # name to the lab's own that stands there
 _asked: Counter[str] = Counter()  # exercise to the hints that were given
-_guesses: dict[str, object] = {}
+_guesses: dict[str, str] = {}
 _closed = False  # whether solutions are left out
 
 
@@ -180,18 +180,19 @@ def solution(key: str) -> None:
     _show_markdown(f"{_general()['solution'].format(key=key)}\n\n```python\n{code}\n```")
 
 
-def predict(key: str, guess: object = None) -> None:
+def predict(key: str, *guesses: object) -> None:
     """Note what a student expects; the first prediction counts, whatever is typed later.
 
     Args:
         key: of the exercise or question that answers it.
-        guess: anything, or the three dots; without it, what was noted is shown again, and nothing
-            if there is none, so that it can stand beside the result.
+        guesses: anything, one or several, or the three dots; without any, what was noted is shown
+            again, and nothing if there is none, so that it can stand beside the result.
     """
-    if guess is None:
+    guess = ", ".join(map(str, guesses))
+    if not guesses:
         if key in _guesses:
             print(_general()["predicted"].format(guess=_guesses[key]))
-    elif guess is ...:
+    elif any(each is ... for each in guesses):
         print(_general()["guess_open"])
     elif _guesses.setdefault(key, guess) == guess:
         print(_general()["guess_noted"].format(guess=guess))

@@ -1,7 +1,6 @@
 """Checks of lesson 08, the training loop. Their sentences stand in `texts/lesson_08.toml`."""
 
 import copy
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,7 +11,7 @@ from torch.nn.utils import parametrize
 from slae_lib import losses
 from slae_lib.augment import augment
 from slae_lib.course.checks.base import called, require
-from slae_lib.course.checks.lesson_08_experiment import exercise_7, exercise_8
+from slae_lib.course.checks.lesson_08_experiment import exercise_6, exercise_7, exercise_8
 from slae_lib.course.checks.lesson_08_parts import (
     CONFIG,
     MODEL,
@@ -25,17 +24,14 @@ from slae_lib.course.checks.lesson_08_parts import (
     gradients,
     is_off,
     moved_from,
+    pictures,
     same,
     shared,
+    sized,
     spectral_vectors,
     untouched,
 )
-from slae_lib.datasets import load_images
-from slae_lib.datasets.store import bank_for
 from slae_lib.discriminator import downsample
-from slae_lib.support.device import pick_device
-from slae_lib.support.images import to_float
-from slae_lib.training.batches import image_batches
 
 __all__ = [
     "exercise_1",
@@ -48,8 +44,8 @@ __all__ = [
     "exercise_8",
 ]
 
-LOG = {"discriminator", "reconstruction", "real_logits", "fake_logits"}
-MOST_ITERATIONS = 20  # of a loop that was asked for three
+COUNTER = "1.num_batches_tracked"  # of exercise 8.4's small network
+LOG = ["discriminator", "reconstruction", "real_logits", "fake_logits"]
 
 
 def exercise_1(descend: Callable[..., Any]) -> None:
@@ -63,6 +59,9 @@ def exercise_1(descend: Callable[..., Any]) -> None:
     descend(optimizer, weight.square().sum())
     require(happened != [], "open")
     if abs(weight.item() - 0.8) < 1e-6:  # one step along this gradient alone, however it is written
+        left = weight.grad  # what 8.2 and 8.3 look at
+        told = ", ".join(happened)
+        require(left is not None and bool(left != 0), "cleared", found=told)
         return
     told = ", ".join(happened)
     for name in ("zero_grad", "backward", "step"):
@@ -81,7 +80,8 @@ def exercise_2(discriminator_step: Callable[..., Any]) -> None:
     try:
         state, fakes, log = _discriminators(discriminator_step, seen)
     except (RuntimeError, ValueError) as error:  # an empty list, where decoded images belong
-        require("non-empty" not in str(error), "no_quarter")
+        asked = bool(seen) and seen[0] is not None
+        require("non-empty" not in str(error), "fake_pairs" if asked else "no_quarter")
         raise
     require(all(each.requires_grad for each in fakes), "in_place")
     left_off, large = is_off(state.generator), fakes[0].grad is not None
@@ -94,37 +94,45 @@ def exercise_2(discriminator_step: Callable[..., Any]) -> None:
     require("D learns" in state.happened, "no_step")
     require(len(seen) == 2, "judges", found=len(seen))
     require(seen[0] is not None, "fake_first")
-    wanted, vectors = _wanted()
+    require(seen[1] is None, "fake_decoded")
+    wanted, vectors, right, quarter = _wanted()
+    require(seen[0] == quarter, "other_quarter", found=seen[0], wanted=quarter)
     close = torch.allclose(spectral_vectors(state.discriminator), vectors, atol=1e-4)
     require(close, "uncached")
     found = gradients(state.discriminator)
     for cause in ("no_reconstruction", "no_hinge", "swapped", "fake_ignored"):
         require(not same(found, wanted[cause]), cause)
     require(same(found, wanted["right"]), "differs")
-    _log(log, LOG)
+    _log(log, right)
 
 
 def _discriminators(step: Callable[..., Any], seen: list[Any]) -> tuple[State, list[Tensor], Any]:
     """Let a discriminator take a step that was left switched off, as by the iteration before."""
     torch.manual_seed(1)
     state = fresh()
-    state.discriminator.requires_grad_(False)
+    weights = list(state.discriminator.requires_grad_(False).parameters())
+    weights[0].requires_grad_(True)  # so that one sees who switches them off here
 
-    def judging(network: nn.Module, _: object, named: dict[str, Any]) -> None:
+    def judging(network: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Any]) -> None:
         seen.append(named.get("quarter"))
+        sized(inputs, named)
+        require(any(weight.requires_grad for weight in weights), "switched_off")
         require(not is_off(network), "asleep")
         require(network.training, "eval")
         state.happened += ["G off"] * is_off(state.generator)
 
     state.discriminator.register_forward_pre_hook(judging, with_kwargs=True)
     real, fakes = torch.rand(4, 3, 64, 64) * 2 - 1, drawn(state)
-    torch.manual_seed(2)
+    torch.manual_seed(3)  # the quarter is not 0
     log = attempt(step, state.watch(drawn=True), real, *fakes, lost="loss_detached")
     return state, fakes, log
 
 
-def _wanted() -> tuple[dict[str, Tensor], Tensor]:
-    """Return the gradients of a right step and of four wrong ones, and its spectral vectors."""
+def _wanted() -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor], int]:
+    """Return the gradients of a right step and of four wrong ones, and what else is compared.
+
+    This is its spectral vectors, its log and its quarter.
+    """
     found = {}
 
     def step(state: State, real: Tensor, fake: Tensor, small: Tensor) -> dict[str, Tensor]:
@@ -144,19 +152,26 @@ def _wanted() -> tuple[dict[str, Tensor], Tensor]:
         found["right"] = found["no_reconstruction"] + found["no_hinge"]
         found["swapped"] = gradients(network, turned) + found["no_hinge"]
         found["fake_ignored"] = gradients(network, half) + found["no_hinge"]
-        return {}
+        means = on_real.logits.mean(), on_fake.logits.mean()
+        return dict(zip(LOG, (each.detach() for each in (hinge, distance, *means)), strict=True))
 
-    state, _, _ = _discriminators(step, [])
-    return found, spectral_vectors(state.discriminator)
+    seen: list[Any] = []
+    state, _, log = _discriminators(step, seen)
+    return found, spectral_vectors(state.discriminator), log, seen[0]
 
 
-def _log(found: Any, names: set[str]) -> None:
-    """Refuse a log that is no dict of tensors without a history, under these names."""
+def _log(found: Any, wanted: Mapping[str, Tensor | None]) -> None:
+    """Refuse a log that is no dict of tensors without a history, or has other values than these."""
     told = sorted(found) if isinstance(found, Mapping) else type(found).__name__
-    require(isinstance(found, Mapping) and set(found) == names, "log", found=told)
+    require(isinstance(found, Mapping) and set(found) == set(wanted), "log", found=told)
     for name, value in found.items():
         require(isinstance(value, Tensor), "no_tensor", name=name, found=type(value).__name__)
         require(not value.requires_grad, "history", name=name)
+        right = wanted[name]
+        if right is not None:
+            close = value.numel() == 1 and abs(float(value - right)) < 1e-3
+            told = f"{value.item():.3f}" if value.numel() == 1 else f"{tuple(value.shape)} numbers"
+            require(close, "log_value", name=name, found=told, wanted=float(right))
 
 
 def exercise_3(generator_step: Callable[..., Any]) -> None:
@@ -166,8 +181,18 @@ def exercise_3(generator_step: Callable[..., Any]) -> None:
         weight.grad = torch.zeros_like(weight)
     fakes = drawn(state)
     judge = copy.deepcopy(state.discriminator)
-    right = gradients(state.generator, -judge(*fakes).logits.mean())
+    loss = -judge(*fakes).logits.mean()
+    right = gradients(state.generator, loss)
     fakes[0].grad = fakes[1].grad = None  # they were asked for it, too
+    given: list[Tensor] = []
+    awake: list[bool] = []
+
+    def judging(network: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Any]) -> None:
+        given[:] = sized(inputs, named)
+        require(named.get("quarter") is None, "decoded")
+        awake.append(any(weight.requires_grad for weight in network.parameters()))
+
+    state.discriminator.register_forward_pre_hook(judging, with_kwargs=True)
     log = attempt(generator_step, state.watch(drawn=True), *fakes, lost="detached")
     judged = state.happened.count("D judges")
     require(not is_off(state.generator), "generator_off")
@@ -176,13 +201,15 @@ def exercise_3(generator_step: Callable[..., Any]) -> None:
     mine = gradients(state.generator)
     require(bool(mine.abs().max() > 0), "detached")
     require(judged == 1, "judges", found=judged)
-    for name, fake in zip(("fake", "fake_small"), fakes, strict=True):
-        require(fake.grad is not None, "half_detached", name=name)
-    require(bool(gradients(state.discriminator).abs().max() == 0), "awake")
+    for name, fake, image in zip(("fake", "fake_small"), fakes, given, strict=True):
+        cause = "replaced" if image.requires_grad else "half_detached"
+        require(fake.grad is not None, cause, name=name)
+    none = bool(gradients(state.discriminator).abs().max() == 0)
+    require(none and not awake[0], "awake")
     require(state.discriminator.training, "eval")
     require(not same(mine, -right), "sign")
     require(same(mine, right), "differs")
-    _log(log, {"generator"})
+    _log(log, {"generator": loss.detach()})
 
 
 def exercise_4(follow: Callable[..., Any]) -> None:
@@ -199,9 +226,11 @@ def exercise_4(follow: Callable[..., Any]) -> None:
     for cause, value in {"swapped": 5, "copied": 4, "added": 10}.items():
         require(weight != value, cause)
     require(weight == 7, "value", found=weight)
+    rest = [value for name, value in found.items() if name not in ("0.weight", COUNTER)]
+    require(any(value != 8 for value in rest), "first_alone")
     require(mean != 8, "buffers")
     require(mean == 7, "buffers_value", found=mean)
-    count = found.pop("1.num_batches_tracked")
+    count = found.pop(COUNTER)
     for name, value in found.items():
         require(value == 7, "part", name=name, found=value)
     require(count == 7, "counter", found=count)
@@ -223,8 +252,16 @@ def exercise_5(iteration: Callable[..., Any]) -> dict[str, Any]:
     state = fresh().watch()
     start = first_weight(state.generator)
     real, metadata = torch.rand(4, 3, 64, 64) * 2 - 1, torch.randn(4, MODEL.metadata_dim)
+    made: list[Tensor] = []
+    seen: list[Tensor] = []
+    state.average.register_forward_pre_hook(lambda *_: require(False, "from_average"))
+    state.generator.register_forward_hook(lambda *known: made.append(known[2].image.detach()))
+    state.discriminator.register_forward_pre_hook(
+        lambda _, inputs, named: seen.append(pictures(inputs, named)[0].detach()), with_kwargs=True
+    )
     log = attempt(iteration, state, real, metadata, lost="history_lost")
     draws, told = state.happened.count("G draws"), ", ".join(state.happened)
+    require(draws > 0, "other_generator")
     require(draws == 1, "drawn", found=draws)
     wanted = ["G draws", "D judges", "D judges", "D learns", "D judges", "G learns"]
     require(state.happened == wanted, "order", found=told or "nothing")
@@ -237,57 +274,14 @@ def exercise_5(iteration: Callable[..., Any]) -> dict[str, Any]:
     require(not torch.equal(mean, start), "average_early")
     require(torch.equal(mean, first_weight(state.generator)), "first_copy")
     require(state.iteration == 1, "uncounted", found=state.iteration, wanted=1)
-    _log(log, LOG | {"generator"})
+    _log(log, dict.fromkeys([*LOG, "generator"]))
     attempt(iteration, state, real, metadata, lost="history_lost")
+    for at in (0, 1):  # the three of an iteration are real, generated, and these again
+        require(moved_from(seen[3 * at], real), "augmented_twice", name="real")
+        require(moved_from(seen[3 * at + 1], made[at]), "augmented_twice", name="generated")
     require(state.iteration == 2, "uncounted", found=state.iteration, wanted=2)
     latest, later = first_weight(state.generator), first_weight(state.average)
     require(not torch.equal(later, latest), "always_copy")
     blend = torch.lerp(mean, latest, 1 - CONFIG.ema_decay)
     require(torch.allclose(later, blend, rtol=0, atol=1e-6), "decay", wanted=CONFIG.ema_decay)
     return {"happened": told}
-
-
-def exercise_6(train: Callable[..., Any]) -> None:
-    """Check a loop that goes on from iteration 7 to 10: what goes in, and how often."""
-    state = fresh().to(pick_device())
-    state.iteration = 7
-    given: list[Tensor] = []
-    images: list[Tensor] = []
-
-    def note(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        given.append(inputs[1].cpu())
-        require(len(given) <= MOST_ITERATIONS, "endless", found=MOST_ITERATIONS)
-
-    state.generator.register_forward_pre_hook(note)
-    state.discriminator.register_forward_pre_hook(lambda _, seen: images.append(seen[0].detach()))
-    try:
-        diary = called(train, state, 10, 2, 3)
-    except RuntimeError as error:  # integers, which nobody can augment
-        require("Byte" not in str(error), "to_float", found=255)
-        raise
-    require(given != [], "open")
-    brightest = max(float(each.abs().max()) for each in images)
-    require(brightest < 2, "to_float", found=brightest)
-    require(len(given) < 2 or not torch.equal(given[0], given[1]), "same_batch")
-    require(len(given) != 10, "starts_over")
-    require(len(given) == 3, "count", found=len(given))
-    faces = load_images("fluent-faces", MODEL.resolution)
-    rows = bank_for("fluent-faces", images=faces).rows()
-    batches = image_batches(faces, dataclasses.replace(CONFIG, batch_size=2, seed=3), start=7)
-    for metadata in given:
-        indices, batch = next(batches)
-        wanted = rows[indices]
-        close = metadata.shape == wanted.shape and torch.allclose(metadata, wanted, atol=1e-4)
-        require(close, "metadata")
-        real = to_float(batch)
-        halved = any(moved_from(seen.cpu(), (real + 1) / 2) for seen in images)
-        require(not halved, "half_range")
-        require(any(moved_from(seen.cpu(), real) for seen in images), "other_pictures")
-    lines = [row["iteration"] for row in diary.rows]
-    require(lines == [10], "diary", found=lines, wanted=[10])
-    state = fresh().to(pick_device())
-    state.iteration = 9
-    diary = called(train, state, 21, 2, 3)
-    lines = [row["iteration"] for row in diary.rows]
-    require(lines == [10, 20], "diary", found=lines, wanted=[10, 20])
-    require(len(diary.logs) == 1, "sparse")

@@ -1,4 +1,4 @@
-"""Checks of lesson 08's experiment: what is changed in a run, and what may be concluded from it."""
+"""Checks of lesson 08's loop, and of its experiment: what is changed, and what may be concluded."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -13,16 +13,19 @@ from torch.optim import Optimizer
 from torch.optim import optimizer as all_optimizers
 
 from slae_lib.course.checks.base import called, require
-from slae_lib.course.checks.lesson_08_parts import CONFIG, MODEL, first_weight
+from slae_lib.course.checks.lesson_08_parts import CONFIG, MODEL, first_weight, fresh, moved_from
 from slae_lib.datasets import load_images
 from slae_lib.datasets.store import bank_for
 from slae_lib.discriminator import Discriminator
 from slae_lib.generator import Generator
 from slae_lib.losses import discriminator_hinge
+from slae_lib.support.device import pick_device
+from slae_lib.support.images import to_float
 from slae_lib.training.batches import image_batches
 
 RATE, BATCH, ITERATIONS = 8e-4, 4, 20
 RATIO, SEED = 16, 1  # of the run that is watched
+MOST_ITERATIONS = 20  # of a loop that was asked for three
 
 
 class Watch:
@@ -98,11 +101,68 @@ def _everywhere(watch: Watch) -> Iterator[None]:
             handle.remove()
 
 
+def exercise_6(train: Callable[..., Any]) -> None:
+    """Check a loop that goes on from iteration 7 to 10: what goes in, and how often."""
+    state = fresh().to(pick_device())
+    state.iteration = 7
+    given: list[Tensor] = []
+    images: list[Tensor] = []
+
+    def note(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        given.append(inputs[1].cpu())
+        require(len(given) <= MOST_ITERATIONS, "endless", found=MOST_ITERATIONS)
+
+    state.generator.register_forward_pre_hook(note)
+    state.discriminator.register_forward_pre_hook(lambda _, seen: images.append(seen[0].detach()))
+    try:
+        diary = called(train, state, 10, 2, 3)
+    except RuntimeError as error:  # integers, which nobody can augment
+        require("Byte" not in str(error), "to_float", found=255)
+        raise
+    except (AttributeError, TypeError) as error:
+        require("tuple" not in str(error), "pair")
+        raise
+    require(given != [], "open")
+    brightest = max(float(each.abs().max()) for each in images)
+    require(brightest < 2, "to_float", found=brightest)
+    require(len(given) < 2 or not torch.equal(given[0], given[1]), "same_batch")
+    require(len(given) != 10, "starts_over")
+    require(len(given) != 4, "one_more")
+    require(state.iteration - 7 <= len(given), "counted_twice")
+    require(len(given) == 3, "count", found=len(given))
+    require(state.iteration != 7, "copied", found=state.iteration)
+    faces = load_images("fluent-faces", MODEL.resolution)
+    rows = bank_for("fluent-faces", images=faces).rows()
+    batches = image_batches(faces, dataclasses.replace(CONFIG, batch_size=2, seed=3), start=7)
+    for metadata in given:
+        indices, batch = next(batches)
+        wanted = rows[indices]
+        close = metadata.shape == wanted.shape and torch.allclose(metadata, wanted, atol=1e-4)
+        require(close, "metadata")
+        real = to_float(batch)
+        halved = any(moved_from(seen.cpu(), (real + 1) / 2) for seen in images)
+        require(not halved, "half_range")
+        require(any(moved_from(seen.cpu(), real) for seen in images), "other_pictures")
+    lines = [row["iteration"] for row in diary.rows]
+    require(lines == [10], "diary", found=lines, wanted=[10])
+    state = fresh().to(pick_device())
+    state.iteration = 9
+    diary = called(train, state, 21, 2, 3)
+    lines = [row["iteration"] for row in diary.rows]
+    require(lines == [10, 20], "diary", found=lines, wanted=[10, 20])
+    require(len(diary.logs) == 1, "sparse")
+
+
 def exercise_7(measure: Callable[..., Any]) -> dict[str, Any]:
     """Check one run of an experiment: what was changed, how long it went, and what it returns."""
     watch = Watch()
     with _everywhere(watch):
-        found = called(measure, RATIO, SEED)
+        try:
+            found = called(measure, RATIO, SEED)
+        except LookupError as error:  # the diary has no such line, or the line no such number
+            require(watch.logits != [], "untrained")
+            require(not isinstance(error, KeyError), "no_key", found=error.args[0])
+            raise
     require(isinstance(found, float), "no_float", found=type(found).__name__)
     count = len(watch.logits) // 3
     require(count == ITERATIONS, "iterations", found=count)
@@ -124,9 +184,14 @@ def exercise_8(beyond_luck: Callable[..., Any]) -> None:
     """Check the comparison on hinges whose verdict is known."""
     clear = {1: [1.0, 1.2], 2: [0.6, 0.7]}  # effect 0.45, luck 0.2
     answer = called(beyond_luck, clear, 1, 2)
+    if isinstance(answer, Tensor) and answer.dtype == torch.bool and answer.numel() == 1:
+        answer = bool(answer)
     require(isinstance(answer, bool | np.bool_), "no_bool", found=answer)
+    unclear = beyond_luck({1: [1.4, 1.0], 2: [1.2, 0.9]}, 1, 2)  # effect 0.15, luck 0.4
+    require(bool(answer) or not unclear, "opposite")
+    require(bool(answer) or beyond_luck({1: [1.0, 1.0], 2: [0.0, 0.0]}, 1, 2), "across")
     require(answer, "clear")
-    require(not beyond_luck({1: [1.4, 1.0], 2: [1.2, 0.9]}, 1, 2), "unclear")
+    require(not unclear, "unclear")
     require(beyond_luck({1: [1.0, 1.2], 2: [0.7, 0.9]}, 1, 2), "sum_luck")
     require(not beyond_luck({1: [1.2, 1.0], 2: [1.33, 1.13]}, 1, 2), "sums")
     for turned in (1, -1):  # far apart in one seed alone
@@ -138,3 +203,4 @@ def exercise_8(beyond_luck: Callable[..., Any]) -> None:
     require(not beyond_luck(uneven, 1, 2) and not beyond_luck(uneven, 2, 1), "one_luck")
     require(not beyond_luck({1: [1.1, 1.0], 2: [0.9, 0.4]}, 1, 2), "mean_luck")
     require(not beyond_luck({1: [1.0, 1.4], 2: [0.9, 1.3]}, 1, 2), "signed_luck")
+    require(not beyond_luck({1: [1.0, 1.5], 2: [0.5, 1.0]}, 1, 2), "equal")  # exact in binary

@@ -121,10 +121,11 @@ class Spy(torch.optim.SGD):
 
 
 def attempt(answer: Callable[..., Any], *inputs: object, lost: str) -> Any:
-    """Call an answer, and explain the two errors that a misplaced gradient leads to.
+    """Call an answer, and explain the errors that a misplaced gradient or output leads to.
 
     Raises:
-        Refused: for the cause ``lost`` if a loss has no history, or for ``second_backward``.
+        Refused: for the cause ``lost`` if a loss has no history, for ``second_backward``, or for
+            ``no_logits``.
     """
     try:
         return called(answer, *inputs)
@@ -132,6 +133,23 @@ def attempt(answer: Callable[..., Any], *inputs: object, lost: str) -> Any:
         require("does not require grad" not in str(error), lost)
         require("second time" not in str(error), "second_backward")
         raise
+    except (AttributeError, TypeError) as error:
+        require("DiscriminatorOutput" not in str(error), "no_logits")
+        raise
+
+
+def pictures(inputs: tuple[Tensor, ...], named: dict[str, Any]) -> list[Tensor]:
+    """Return the images that a discriminator is called with, the whole ones first."""
+    return [*inputs, *(named[name] for name in ("image", "small") if name in named)]
+
+
+def sized(inputs: tuple[Tensor, ...], named: dict[str, Any]) -> list[Tensor]:
+    """Return these images, and refuse them in other sizes than the two."""
+    images = pictures(inputs, named)
+    sizes = [each.shape[-1] for each in images]
+    told = " and ".join(f"{size} px" for size in sizes)
+    require(sizes == [MODEL.resolution, MODEL.small_resolution], "sizes", found=told)
+    return images
 
 
 def gradients(network: nn.Module, loss: Tensor | None = None) -> Tensor:
