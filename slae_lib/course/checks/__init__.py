@@ -185,8 +185,7 @@ def predict(key: str, *guesses: object) -> None:
 
     Args:
         key: of the exercise or question that answers it.
-        guesses: anything, one or several, or the three dots; without any, what was noted is shown
-            again, and nothing if there is none, so that it can stand beside the result.
+        guesses: anything, or the three dots; without any, what was noted, if so, is shown again.
     """
     guess = ", ".join(map(str, guesses))
     if not guesses:
