@@ -22,7 +22,7 @@ torch_requirements := $(foreach requirement,$(TORCH),"$(requirement)")
 pip_install := "$(BIN)/python" -m pip install --disable-pip-version-check -qq
 
 nbval := "$(BIN)/python" -m pytest --color=no --nbval --nbval-current-env \
-  --nbval-sanitize-with=tests/notebook_sanitise.cfg --nbval-cell-timeout=900 notebooks
+  --nbval-sanitize-with=tests/notebook_sanitise.cfg --nbval-cell-timeout=600 notebooks
 
 # Prints a key that changes when the environment has to be made anew.
 define KEY
