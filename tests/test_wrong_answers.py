@@ -113,3 +113,27 @@ def test_every_sentence_of_a_check_has_a_wrong_answer(key: str) -> None:
     unseen = set(exercise(key).says) - set(wrong)
     assert not unseen, f"{key}: think of a wrong answer that is refused for {sorted(unseen)}."
     assert sum(map(len, wrong.values())) >= 2
+
+
+OTHER_WAYS = {
+    "the channels counted from behind": ("4.1", "dim=1", "dim=-3"),
+    "a layer for nearest alone": (
+        "4.1",
+        'Upsample(scale_factor=2, mode="nearest")',
+        "UpsamplingNearest2d(scale_factor=2)",
+    ),
+    "evaluation mode once more": (
+        "4.8",
+        "    changed = first",
+        "    network.eval()\n    changed = first",
+    ),
+    "a tensor of one number": ("4.8", ".mean().item()", ".mean()"),
+}
+
+
+@pytest.mark.parametrize(("key", "old", "new"), OTHER_WAYS.values(), ids=OTHER_WAYS)
+def test_a_check_takes_the_right_answer_in_other_words(key: str, old: str, new: str) -> None:
+    number, _, _ = key.partition(".")
+    answer = exercise(key).solution
+    assert old in answer
+    assert verdict(key, answer.replace(old, new), given(f"{int(number):02}")[key]) is None
