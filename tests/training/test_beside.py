@@ -130,7 +130,7 @@ def test_a_writer_that_was_killed_leaves_a_folder_that_can_be_used(tmp_path: Pat
     run = tmp_path / "run"
     run.mkdir()
     with atomic_write(run / "run.json") as temporary:
-        shutil.copy(temporary, run / f"{temporary.name[:-1]}z")  # what a kill leaves there
+        shutil.copy(temporary, run / ".run.json.abcdefgh")  # what a kill leaves there
     (run / "run.json").unlink()
     assert list(run.iterdir())
     check_folder(run, overwrite=False)
