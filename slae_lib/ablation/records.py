@@ -10,6 +10,7 @@ from slae_lib.ablation.systems import all_systems
 from slae_lib.datasets import ImageSet
 from slae_lib.support.errors import LabError
 from slae_lib.support.files import atomic_write
+from slae_lib.support.sealed import check_count, read_json, reading
 from slae_lib.training.run import RunInfo, versions
 
 RECORD = "ablation.json"
@@ -51,14 +52,10 @@ def load_record(run: Path) -> tuple[Trial, int]:
         LabError: if the record cannot be read or is damaged.
     """
     path = run / RECORD
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        count: int = values.pop("count")
+    with reading(path, f"delete the folder {run}, and it is trained again"):
+        values = read_json(path)
+        count = check_count(values.pop("count"), "count")
         return Trial.from_dict(values), count
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise LabError(
-            f"{path} is damaged ({error}); delete the folder {run}, and it is trained again."
-        ) from None
 
 
 def earlier_trials(ablation: Ablation, images: ImageSet) -> tuple[list[Trial], list[str]]:

@@ -4,7 +4,7 @@ import json
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from slae_lib.ablation.systems import all_systems
 from slae_lib.evaluation.intervals import CONFIDENCE, Interval
 from slae_lib.support.errors import LabError
 from slae_lib.support.files import atomic_write
+from slae_lib.support.sealed import check_count, read_json, reading
 
 FORMAT = "slae-lab-ablation-1"
 
@@ -57,9 +58,19 @@ class Trial:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Trial":
-        """Make a trial from what `dataclasses.asdict` gave."""
+        """Make a trial from what `dataclasses.asdict` gave.
+
+        Raises:
+            ValueError, TypeError or KeyError: if it is something else.
+        """
         points = tuple(Point(**point) for point in values["points"])
-        return cls(**{**values, "points": points})
+        trial = cls(**{**values, "points": points})
+        numbers = [trial.seconds, *(number for point in points for number in astuple(point))]
+        if not (points and isinstance(trial.system, str) and all(map(math.isfinite, numbers))):
+            raise ValueError("a trial is no trial")
+        for name in ("seed", "parameters"):
+            check_count(getattr(trial, name), name)
+        return trial
 
 
 @dataclass(frozen=True)
@@ -95,18 +106,12 @@ class AblationResults:
         Raises:
             LabError: if the file is missing, damaged or something else.
         """
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+        missing = f"{path} does not exist; `slae ablate` writes such a file."
+        with reading(path, "write it anew with `slae ablate`", missing):
+            values = read_json(path)
             if values.pop("format") != FORMAT:
                 raise ValueError("another format")
             trials = tuple(Trial.from_dict(trial) for trial in values.pop("trials"))
-        except FileNotFoundError:
-            raise LabError(f"{path} does not exist; `slae ablate` writes such a file.") from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise LabError(
-                f"{path} holds no results of an ablation ({error}); write it anew with "
-                "`slae ablate`."
-            ) from None
         return cls(values, trials)
 
     @property

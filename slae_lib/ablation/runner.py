@@ -30,9 +30,9 @@ from slae_lib.support.errors import LabError
 from slae_lib.support.files import check_writable
 from slae_lib.support.images import to_float
 from slae_lib.training.checkpoint import (
+    averaged_generator,
     checkpoint_path,
     list_checkpoints,
-    load_averaged_generator,
     load_checkpoint,
 )
 from slae_lib.training.diversity import diversity
@@ -186,7 +186,7 @@ class _Run:
             state = load_checkpoint(path)
             iteration, seconds = state["iteration"], state["seconds"]
             samples = GeneratedImages(
-                load_averaged_generator(path),
+                averaged_generator(state, path),
                 self.bank,
                 self.ablation.count,
                 seed=self.seed,

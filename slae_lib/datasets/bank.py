@@ -3,7 +3,6 @@
 Source: SLAE paper, section 3.2.
 """
 
-import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -12,14 +11,12 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 from torch.nn import functional
 
 from slae_lib.datasets.sets import ImageSet
 from slae_lib.support.errors import LabError, UsageError
-from slae_lib.support.files import atomic_write
+from slae_lib.support.sealed import check_like, load_tensors, reading, save_tensors
 
 RESOLUTION = 256
 """Side length of the pictures that metadata is extracted from, whatever is trained later."""
@@ -193,9 +190,7 @@ class MetadataBank:
             LabError: if the file cannot be written.
         """
         facts = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "values"}
-        content = save({"values": self.values.contiguous()}, {_HEADER: json.dumps(facts)})
-        with atomic_write(Path(path)) as temporary:
-            temporary.write_bytes(content)
+        save_tensors(Path(path), {"values": self.values}, _HEADER, facts)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -205,23 +200,19 @@ class MetadataBank:
             LabError: if the file is missing, damaged or something else.
         """
         path = Path(path)
-        if not path.exists():
-            raise LabError(
-                f"{path} does not exist; `slae metadata extract --data NAME_OR_FOLDER --out "
-                f"{shlex.quote(str(path))}` makes it."
-            )
-        try:
-            with safe_open(path, framework="pt") as file:
-                facts = json.loads((file.metadata() or {})[_HEADER])
-                # A copy, since the tensor may be a window on the file, which may be replaced.
-                values = file.get_tensor("values").clone()
-            bank = cls(values=values, **(facts | {"names": tuple(facts["names"])}))
-        except PermissionError as problem:
-            raise LabError(f"{path} cannot be read: {problem.strerror}.") from problem
-        except (OSError, SafetensorError, LookupError, TypeError, ValueError) as problem:
-            raise _not_a_bank(path) from problem
-        if values.dtype != torch.float32 or values.shape[:-1] != (len(bank.names),):
-            raise _not_a_bank(path)
+        again = "extract the metadata again with `slae metadata extract`"
+        missing = (
+            f"{path} does not exist; `slae metadata extract --data NAME_OR_FOLDER --out "
+            f"{shlex.quote(str(path))}` makes it."
+        )
+        with reading(path, f"delete it and {again}", missing):
+            tensors, facts = load_tensors(path, _HEADER)
+            bank = cls(values=tensors["values"], **(facts | {"names": tuple(facts["names"])}))
+            texts = (bank.layer, bank.weights, bank.data_name, bank.data_fingerprint, *bank.names)
+            if not all(isinstance(text, str) for text in texts) or type(bank.resolution) is not int:
+                raise ValueError("it is no metadata")
+            wanted = torch.empty(len(bank.names), bank.values.shape[-1])
+            check_like(bank.values, wanted, "values")
         return bank
 
 
@@ -244,10 +235,3 @@ def _check_choice(name: str, value: str, choices: Any) -> None:
     known = get_args(choices)
     if value not in known:
         raise UsageError(f"{name} is {value!r}; choose one of {', '.join(known)}.")
-
-
-def _not_a_bank(path: Path) -> LabError:
-    return LabError(
-        f"{path} is damaged or is no metadata file of this lab; delete it and extract the metadata "
-        "again with `slae metadata extract`."
-    )

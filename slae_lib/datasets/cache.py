@@ -1,8 +1,9 @@
 """What is kept of picture folders from one start to the next: an index, and decoded pixels.
 
 They lie under ``pictures/`` in the lab's cache folder: ``KEY.json``, the index of a folder's files,
-and ``KEY-RESOLUTION.pixels``, uint8 (N, 3, R, R) and a seal that says what it was made of. As for
-make and git, a file counts as unchanged while its size and its time stay the same.
+and ``KEY-RESOLUTION.pixels``, uint8 (N, 3, R, R), the N checksums of the pictures, and a seal that
+says what it was made of. As for make and git, a file counts as unchanged while its size and its
+time stay the same.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -19,10 +21,11 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from slae_lib.support.errors import UsageError
+from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.files import atomic_write, cache_folder
+from slae_lib.support.sealed import read_json, reading
 
-FORMAT = 1
+FORMAT = 2
 LARGEST_SHARE, LARGEST = 0.25, 10e9
 """All together takes at most this share of the free disk and this many bytes."""
 LIMIT = "SLAE_CACHE_LIMIT"  # in place of both, in GB
@@ -73,14 +76,12 @@ def index_file(folder: Path) -> Path:
 
 def read_index(folder: Path) -> Index:
     """Return what is known of a folder's files: nothing if there is no index or it is damaged."""
-    try:
-        content = json.loads(index_file(folder).read_text(encoding="utf-8"))
+    path = index_file(folder)
+    with contextlib.suppress(LabError), reading(path, "delete it"):
+        content = read_json(path)
         index = Index(content["stamps"], content["digests"], content["reasons"])
-        whole = index.stamps.keys() == index.digests.keys() | index.reasons.keys()
-        if whole and content["fingerprint"] == [FORMAT, fingerprint(index.digests)]:
+        if content["seal"] == _seal(index):
             return index
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        pass
     return Index({}, {}, {})
 
 
@@ -90,10 +91,13 @@ def write_index(folder: Path, index: Index) -> None:
     Raises:
         LabError: if it cannot be written.
     """
-    about = {"folder": str(folder.resolve()), "pictures": len(index.digests)}
-    about["fingerprint"] = [FORMAT, fingerprint(index.digests)]
+    about = {"folder": str(folder.resolve()), "pictures": len(index.digests), "seal": _seal(index)}
     with atomic_write(index_file(folder)) as temporary:
         temporary.write_text(json.dumps(about | index._asdict()), encoding="utf-8")
+
+
+def _seal(index: Index) -> str:
+    return hashlib.sha256(json.dumps([FORMAT, index]).encode()).hexdigest()
 
 
 class Pixels(NamedTuple):
@@ -129,14 +133,24 @@ class Pixels(NamedTuple):
             OSError: if the file is gone or damaged, or another set's by now.
         """
         pictures = torch.empty(len(rows), 3, self.resolution, self.resolution, dtype=torch.uint8)
+        if not self.path.is_file():
+            raise OSError(f"{self.path} is no file")
         with self.path.open("rb", buffering=0) as file:
-            file.seek(self.size)
+            file.seek(self.size + 4 * self.pictures)
             if file.read(len(self.seal()) + 1) != self.seal():
                 raise OSError(f"{self.path} holds other pictures")
-            for row, picture in zip(rows, pictures.numpy(), strict=True):
+            for row, picture in zip(rows, pictures, strict=True):
                 file.seek(row * picture.nbytes)
-                file.readinto(picture)
+                file.readinto(picture.numpy())
+                file.seek(self.size + 4 * row)
+                if file.read(4) != checksum(picture):
+                    raise OSError(f"{self.path} is damaged")
         return pictures
+
+
+def checksum(picture: Tensor) -> bytes:
+    """Return the four bytes that tell whether a picture, uint8, is the one that was stored."""
+    return zlib.crc32(picture.numpy().data).to_bytes(4)
 
 
 def pixels_of(folder: Path, index: Index, resolution: int) -> Pixels:
@@ -196,8 +210,8 @@ def all_kept() -> list[tuple[Path, int, int | None, int, float]]:
     """
     folders = {}
     for path in room().glob("*.json"):
-        with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
-            content = json.loads(path.read_text(encoding="utf-8"))
+        with contextlib.suppress(LabError), reading(path, "delete it"):
+            content = read_json(path)
             folders[path.stem] = Path(content["folder"]), int(content["pictures"])
     found = []
     for path, size, used in reversed(_files()):

@@ -8,6 +8,7 @@ download that differs is refused.
 import contextlib
 import difflib
 import json
+import re
 import shutil
 import tarfile
 import warnings
@@ -24,6 +25,7 @@ from slae_lib.datasets.find import find_pictures
 from slae_lib.support.downloads import download, is_offline
 from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.files import atomic_write, write_error
+from slae_lib.support.sealed import read_json, reading
 
 LARGEST_ARCHIVE = 512 * 2**20
 """Bytes of a download at most; the registered archives hold some hundred small pictures each."""
@@ -134,17 +136,15 @@ def _known_checksum(info: DataSetInfo) -> tuple[str, str]:
         return info.sha256, "fetch the set again"
     if not path.exists():
         return "", ""
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        day = record.get("first_fetched", "an earlier day")
-        return str(record["sha256"]), (
+    with reading(path, f"delete it to accept {info.name} as it is downloaded now"):
+        record = read_json(path)
+        if not re.fullmatch(r"[0-9a-fA-F]{64}", record["sha256"]):
+            raise ValueError("sha256 is no checksum")
+        day = str(record.get("first_fetched", "an earlier day"))[:40]
+        return record["sha256"], (
             f"the other one came on {day}, so if the publisher has changed the set since, delete "
             f"{path} and fetch it again"
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise LabError(
-            f"{path} is damaged; delete it to accept {info.name} as it is downloaded now."
-        ) from error
 
 
 def _fetch_flowers(info: DataSetInfo) -> None:

@@ -14,6 +14,7 @@ from slae_lib.datasets.cache import (
     Index,
     Pixels,
     alone,
+    checksum,
     index_file,
     limit,
     make_room,
@@ -113,7 +114,7 @@ def _from_files(
 
     shape = (len(stamps) if in_memory else 0, 3, resolution, resolution)
     images = torch.empty(shape, dtype=torch.uint8)
-    usable = 0
+    usable, checksums = 0, []
     progress = f"reading {folder.name}" if len(stamps) > 1000 else None
     with contextlib.ExitStack() as stack:
         file = None
@@ -131,11 +132,12 @@ def _from_files(
             picture, index.digests[name] = result
             if picture is not None and file is not None:
                 file.write(picture.numpy().data)
+                checksums.append(checksum(picture))
             if picture is not None and in_memory:
                 images[usable] = picture
                 usable += 1
         pixels = pixels_of(folder, index, resolution)
         if file is not None:
-            file.write(pixels.seal())
+            file.write(b"".join(checksums) + pixels.seal())
     found = images[:usable] if in_memory else None
     return Contents(index, pixels.fingerprint, found, pixels if keep else None)

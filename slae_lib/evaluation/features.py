@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from slae_lib.evaluation.sources import Images, StoredImages
 from slae_lib.support.device import prepare_process
 from slae_lib.support.errors import LabError
-from slae_lib.support.files import atomic_write, cache_folder
+from slae_lib.support.files import cache_folder
 from slae_lib.support.progress import progress_bar
+from slae_lib.support.sealed import check_like, load_tensors, reading, save_tensors
+
+_HEADER = "slae_features"
 
 
 @dataclass(eq=False)
@@ -62,10 +63,8 @@ class FeatureNetwork:
         if kept is not None:
             return kept
         features = self.of(images)
-        content = save({"features": features.contiguous()}, {"weights": self.weights})
         try:
-            with atomic_write(path) as temporary:
-                temporary.write_bytes(content)
+            save_tensors(path, {"features": features}, _HEADER, {"weights": self.weights})
         except LabError as problem:
             warnings.warn(f"The features will be computed again next time: {problem}", stacklevel=2)
         return features
@@ -117,11 +116,10 @@ def feature_file(images: StoredImages, kind: str = "") -> Path:
 
 def _load(path: Path, weights: str, count: int) -> Tensor | None:
     try:
-        with safe_open(path, framework="pt") as file:
-            if (file.metadata() or {}).get("weights") != weights:
-                return None
-            # A copy, since the tensor may be a window on the file, which may be replaced.
-            features: Tensor = file.get_tensor("features").clone()
-    except (OSError, SafetensorError):
+        with reading(path, "delete it"):
+            tensors, facts = load_tensors(path, _HEADER)
+            features = tensors["features"]
+            check_like(features, torch.empty(count, features.shape[-1]), "features")
+    except LabError:
         return None  # whatever is wrong with it, it can be made again
-    return features if features.dtype == torch.float32 and len(features) == count else None
+    return features if facts.get("weights") == weights else None

@@ -12,7 +12,13 @@ from torch import Tensor
 from slae_lib.explorer.source import memory_in_words
 from slae_lib.explorer.words import FLAT, highest_place, link_label
 from slae_lib.support.images import grid_cells, to_uint8
-from slae_lib.training.checkpoint import averaged_generator, list_checkpoints, load_checkpoint
+from slae_lib.support.sealed import reading
+from slae_lib.training.checkpoint import (
+    CHECKPOINT_MEND,
+    averaged_generator,
+    list_checkpoints,
+    load_checkpoint,
+)
 from slae_lib.training.log import read_metrics
 from slae_lib.training.run import RunInfo
 
@@ -166,12 +172,13 @@ def _glance(run: Path, before: Glance | None) -> Glance | None:
         return before
     with memory_in_words("the newest checkpoint"):
         state = load_checkpoint(paths[-1])
-        iteration, noise = int(state["iteration"]), state["fixed_noise"][:LOOKED_AT]
-        metadata = state["fixed_metadata"]
         generator = averaged_generator(state, paths[-1])
-        del state  # the optimisers' part is large
         if not generator.config.has_attention:
-            return Glance(paths[-1], iteration, torch.empty(0), {})
-        rows = None if metadata is None else metadata[:LOOKED_AT]
-        output = generator(noise, rows, return_attention=True)
+            return Glance(paths[-1], state["iteration"], torch.empty(0), {})
+        with reading(paths[-1], CHECKPOINT_MEND):
+            iteration, noise = state["iteration"], state["fixed_noise"][:LOOKED_AT]
+            metadata = state["fixed_metadata"]
+            del state  # the optimisers' part is large
+            rows = None if metadata is None else metadata[:LOOKED_AT]
+            output = generator(noise, rows, return_attention=True)
     return Glance(paths[-1], iteration, to_uint8(output.image), output.attention)

@@ -1,6 +1,5 @@
 """What an explorer looks into: the generators and the metadata of one run."""
 
-import json
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -12,10 +11,10 @@ from slae_lib.metadata import RESOLUTION
 from slae_lib.support.errors import LabError, in_words
 from slae_lib.support.files import stored_file
 from slae_lib.training.checkpoint import (
-    generator_facts,
     list_checkpoints,
     load_averaged_generator,
     load_generator,
+    trained_scale,
 )
 from slae_lib.training.run import RunInfo
 
@@ -96,9 +95,8 @@ class Source:
         if self.info is not None:
             scale = self.info.train.metadata_scale
         else:
-            facts = generator_facts(finished[0]) if finished else {}
-            scale = json.loads(facts.get("train", "{}")).get("metadata_scale")
-        return "raw" if scale == "raw" else "standardised"
+            scale = trained_scale(finished[0]) if finished else "standardised"
+        return scale
 
     def _find_bank(self, channels: int) -> MetadataBank:
         file = self.folder / BANK

@@ -34,7 +34,7 @@ def in_words(what: str, mend: Callable[[], str]) -> Iterator[None]:
         yield
     except (MemoryError, RuntimeError) as error:
         text = f"{type(error).__name__}: {error}"
-        if isinstance(error, MemoryError) or "alloc" in text or "out of memory" in text:
+        if is_shortage(error):
             raise LabError(f"There is not enough memory for {what}; {mend()}.") from error
         if any(sign in text for sign in ("InvalidCxxCompiler", "No working C++ compiler")):
             raise LabError(
@@ -44,15 +44,23 @@ def in_words(what: str, mend: Callable[[], str]) -> Iterator[None]:
         raise
 
 
+def is_shortage(error: Exception) -> bool:
+    """Return whether an error says that there is not enough memory: Python's, or PyTorch's."""
+    return isinstance(error, MemoryError) or any(
+        sign in str(error) for sign in ("alloc", "out of memory")
+    )
+
+
 @contextlib.contextmanager
-def beside_the_weights(what: str) -> Iterator[None]:
+def beside_the_weights(what: str, done: str = "made") -> Iterator[None]:
     """Warn, and go on, where something could not be made that a run can do without.
 
     Args:
         what: the thing, as the beginning of a sentence, such as ``"runs/a/history.png"``.
+        done: what could not be done with it.
     """
     try:
         yield
     except Exception as error:  # whatever it is, hours of training are worth more
         reason = str(error) or type(error).__name__
-        warnings.warn(f"{what} could not be made, and all else goes on: {reason}", stacklevel=3)
+        warnings.warn(f"{what} could not be {done}, and all else goes on: {reason}", stacklevel=3)

@@ -67,7 +67,7 @@ class SpectralNorm(nn.Module):
     def iterate(self, weight: Tensor, times: int = 1) -> None:
         """Bring the vectors closer to the singular vectors of ``weight``."""
         left, right = self.vectors
-        for _ in range(times):
+        for _ in range(0 if weight.is_meta else times):
             left.copy_(normalize(self.times_right(weight, right), dim=0))
             right.copy_(normalize(self.times_left(weight, left), dim=0))
 

@@ -1,28 +1,28 @@
 """Files of a run: checkpoints that survive anything, and the finished generator."""
 
-import contextlib
-import errno
 import json
-import pickle
+import math
 import shlex
 import zipfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
+from slae_lib.config import NetworkConfig
+from slae_lib.datasets.bank import Scale
 from slae_lib.generator import Generator
 from slae_lib.support.errors import LabError
 from slae_lib.support.files import atomic_write
+from slae_lib.support.sealed import check_count, check_like, load_tensors, reading, save_tensors
 from slae_lib.support.spectral_norm import fold_spectral_norm, refresh_spectral_norm
 from slae_lib.training.families import make_generator, model_from_dict, model_to_dict
 
 CHECKPOINT_FORMAT = "slae-lab-checkpoint-1"
 GENERATOR_FORMAT = "slae-lab-generator-1"
+CHECKPOINT_MEND = "delete it and resume again, then the checkpoint before it is used"
+_AGAIN = "train or download it again"
 _HEADER = "slae_lab"
 
 
@@ -52,33 +52,26 @@ def _save(state: dict[str, Any], file: Any) -> None:
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint onto the CPU; nothing in it can run code.
 
+    What it was written with is all there, of the right kind and unchanged, but for the tensors'
+    shapes, which are for whoever loads them into something to compare.
+
     Raises:
         LabError: if the file is missing, damaged or no checkpoint of this lab.
     """
-    try:
+    missing = f"{path} does not exist; name the folder of a run."
+    with reading(path, CHECKPOINT_MEND, missing):
+        with zipfile.ZipFile(path) as archive:
+            if damaged := archive.testzip():  # compares checksums, which torch does not
+                raise ValueError(f"{damaged} is not what was written")
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise LabError(f"{path} does not exist; name the folder of a run.") from None
-    except PermissionError:
-        raise LabError(f"{path} may not be read; change its permissions.") from None
-    except (
-        RuntimeError,
-        EOFError,
-        ValueError,
-        KeyError,
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-        OSError,
-    ):
-        raise LabError(
-            f"{path} is damaged or was not written by this lab; delete it and resume again, "
-            "then the checkpoint before it is used."
-        ) from None
-    if not isinstance(state, dict) or state.get("format") != CHECKPOINT_FORMAT:
-        raise LabError(
-            f"{path} is not a checkpoint of this lab ({CHECKPOINT_FORMAT}); "
-            "move it out of the run's folder."
-        )
+        if not isinstance(state, dict) or state.get("format") != CHECKPOINT_FORMAT:
+            raise LabError(
+                f"{path} is not a checkpoint of this lab ({CHECKPOINT_FORMAT}); "
+                "move it out of the run's folder."
+            )
+        check_count(state["iteration"], "iteration")
+        if not 0 <= float(state["seconds"] + 0) < math.inf:
+            raise ValueError("seconds is no time")
     return state
 
 
@@ -97,17 +90,29 @@ def averaged_generator(state: dict[str, Any], path: Path) -> Generator:
     Raises:
         LabError: if its weights do not fit its own config.
     """
-    generator = make_generator(model_from_dict(state["model"]))
-    prefix = "module."  # of `torch.optim.swa_utils.AveragedModel`
-    weights = {
-        name.removeprefix(prefix): value
-        for name, value in state["average"].items()
-        if name.startswith(prefix)
-    }
-    load_into(generator, weights, path, "generator")
+    with reading(path, CHECKPOINT_MEND):
+        prefix = "module."  # of `torch.optim.swa_utils.AveragedModel`
+        weights = {
+            name.removeprefix(prefix): value
+            for name, value in state["average"].items()
+            if name.startswith(prefix)
+        }
+        generator = _generator_of(model_from_dict(state["model"]), weights, path, folded=False)
     refresh_spectral_norm(generator)
     fold_spectral_norm(generator)
     return generator.eval().requires_grad_(False)
+
+
+def _generator_of(
+    config: NetworkConfig, weights: dict[str, Tensor], path: Path, folded: bool
+) -> Generator:
+    """Return the generator with these weights, if they fit."""
+    fold = fold_spectral_norm if folded else nn.Module.requires_grad_
+    with torch.device("meta"):  # shapes alone: a config that lies would take all memory
+        _check_fits(weights, fold(make_generator(config)), path, "generator")
+    generator = make_generator(config)
+    fold(generator).load_state_dict(weights)
+    return generator
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
@@ -126,19 +131,28 @@ def keep_newest(folder: Path, count: int) -> None:
         path.unlink(missing_ok=True)
 
 
-def load_into(module: nn.Module, state: dict[str, torch.Tensor], path: Path, what: str) -> None:
+def load_into(module: nn.Module, state: dict[str, Tensor], path: Path, what: str) -> None:
     """Load ``state`` into ``module``.
 
     Raises:
-        LabError: if names or shapes differ, that is, if it belongs to another configuration.
+        LabError: if names or shapes differ, that is, if it belongs to another configuration, or
+            its numbers are not finite.
     """
+    _check_fits(state, module, path, what)
+    module.load_state_dict(state)
+
+
+def _check_fits(state: Any, module: nn.Module, path: Path, what: str) -> None:
+    wanted = module.state_dict()
     try:
-        module.load_state_dict(state)
-    except RuntimeError as error:
-        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        if odd := sorted(map(str, wanted.keys() ^ dict(state).keys())):
+            raise ValueError(f"{odd[0]} is {'missing' if odd[0] in wanted else 'unknown'}")
+        for name, tensor in wanted.items():
+            check_like(state[name], tensor, name, half=True)
+    except (TypeError, ValueError) as problem:
         raise LabError(
-            f"{path} holds a {what} of another configuration ({first[:160]}); "
-            "use the configuration that it was saved with."
+            f"{path} holds a {what} of another configuration, or a damaged one "
+            f"({str(problem)[:160]}); use the configuration that it was saved with."
         ) from None
 
 
@@ -160,20 +174,14 @@ def save_generator(
     """
     fold_spectral_norm(generator)
     tensors = {
-        name: (value.to(dtype) if value.is_floating_point() else value).contiguous().cpu()
+        name: value.to(dtype) if value.is_floating_point() else value
         for name, value in generator.state_dict().items()
     }
-    header = {
-        "format": GENERATOR_FORMAT,
-        "config": json.dumps(model_to_dict(generator.config)),
-        **(facts or {}),
-    }
-    # One key alone: several would stand in another order each time, and the same generator would
-    # not make the same bytes.
-    with atomic_write(path) as temporary:
-        _write_safetensors(
-            lambda: save_file(tensors, temporary, metadata={_HEADER: json.dumps(header)})
-        )
+    if not all(value.isfinite().all() for value in tensors.values()):
+        raise LabError(f"{path} was not written: some weights are no numbers in {dtype}.")
+    config = json.dumps(model_to_dict(generator.config))
+    header = {"format": GENERATOR_FORMAT, "config": config, **(facts or {})}
+    save_tensors(path, tensors, _HEADER, header)
 
 
 def keep_generator(
@@ -200,15 +208,6 @@ def keep_generator(
         kept.pop(1 + gaps.index(min(gaps))).unlink(missing_ok=True)
 
 
-def _write_safetensors(write: Callable[[], None]) -> None:
-    try:
-        write()
-    except SafetensorError as error:
-        # The library's own error type hides the number of the operating system's error.
-        number = errno.ENOSPC if "os error 28" in str(error) else errno.EIO
-        raise OSError(number, str(error)) from error
-
-
 def load_generator(path: Path | str) -> Generator:
     """Return the generator that `save_generator` wrote, on the CPU, ready to sample from.
 
@@ -216,14 +215,12 @@ def load_generator(path: Path | str) -> Generator:
         LabError: if the file is missing, damaged or no generator of this lab.
     """
     path = Path(path)
-    with _opened(path) as file:
-        header = _header(file)
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    if header.get("format") != GENERATOR_FORMAT:
-        raise LabError(f"{path} is not a generator of this lab ({GENERATOR_FORMAT}).")
-    generator = make_generator(model_from_dict(json.loads(header["config"])))
-    fold_spectral_norm(generator)
-    load_into(generator, tensors, path, "generator")
+    with reading(path, _AGAIN, _missing(path)):
+        tensors, facts = load_tensors(path, _HEADER)
+        if facts.get("format") != GENERATOR_FORMAT:
+            raise LabError(f"{path} is not a generator of this lab ({GENERATOR_FORMAT}).")
+        config = model_from_dict(json.loads(facts["config"]))
+        generator = _generator_of(config, tensors, path, folded=True)
     return generator.eval().requires_grad_(False)
 
 
@@ -233,26 +230,22 @@ def generator_facts(path: Path | str) -> dict[str, str]:
     Raises:
         LabError: if the file is missing or damaged.
     """
-    with _opened(Path(path)) as file:
-        return _header(file)
+    path = Path(path)
+    with reading(path, _AGAIN, _missing(path)):
+        _, facts = load_tensors(path, _HEADER)
+    return {str(name): str(value) for name, value in facts.items()}
 
 
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    try:
-        if not path.is_file():
-            raise LabError(_missing(path))
-        with path.open("rb"):
-            pass  # safetensors would say of a file that may not be read that there is none
-    except OSError as error:
-        raise LabError(
-            f"{path} cannot be read ({error.strerror or error}); change its permissions."
-        ) from None
-    try:
-        with safe_open(path, framework="pt") as file:
-            yield file
-    except (SafetensorError, OSError) as error:
-        raise LabError(f"{path} is damaged ({error}); train or download it again.") from None
+def trained_scale(path: Path) -> Scale:
+    """Return the scale of the metadata that the generator in a file was trained with.
+
+    Raises:
+        LabError: as `generator_facts`.
+    """
+    facts = generator_facts(path)
+    with reading(path, _AGAIN):
+        train = json.loads(facts.get("train", "{}"))
+        return "raw" if train.get("metadata_scale") == "raw" else "standardised"
 
 
 def _missing(path: Path) -> str:
@@ -263,8 +256,3 @@ def _missing(path: Path) -> str:
             f"`slae train --resume {shlex.quote(str(run))}`."
         )
     return f"{path} does not exist; name a finished run's generator.safetensors or its folder."
-
-
-def _header(file: Any) -> dict[str, str]:
-    header = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
-    return {str(name): str(value) for name, value in header.items()}

@@ -125,6 +125,7 @@ def model_from_dict(values: dict[str, Any]) -> Any:
 
     Raises:
         UsageError: for a family or a field that does not exist here.
+        TypeError: if it is no dictionary.
     """
-    values = dict(values)
+    values = {**values}
     return family(values.pop("family", "slae")).model.from_dict(values)

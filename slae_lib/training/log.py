@@ -1,6 +1,7 @@
 """What a run has measured and drawn so far: ``metrics.csv`` and ``samples/``."""
 
 import csv
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from slae_lib.support.errors import beside_the_weights
 from slae_lib.support.files import atomic_write, write_error
 from slae_lib.support.images import grid_cells, image_grid, resized
+from slae_lib.support.sealed import check_count, reading
 
 METRICS = (
     "iteration",
@@ -66,21 +69,40 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     """Return the lines of ``metrics.csv`` as numbers (None where a cell is empty).
 
     A last line that a sudden end cut off is left out. What an older run did not measure is None.
+
+    Warns:
+        UserWarning: if the file cannot be read, or lines of it are damaged; they are left out.
     """
-    if not path.is_file():
+    if not path.exists():
         return []
-    rows = []
-    with path.open(newline="", encoding="utf-8") as file:
-        for line in csv.DictReader(file):
-            if None in line.values():
-                break
-            try:
-                numbers = {name: float(line[name]) if line.get(name) else None for name in METRICS}
-                whole = {name: int(line[name]) for name in ("iteration", "images")}
-            except (ValueError, KeyError):
-                break
-            rows.append(numbers | whole)
+    rows: list[dict[str, Any]] = []
+    damaged = 0
+    with (
+        beside_the_weights(str(path), "read"),
+        reading(path, "delete it"),
+        path.open(newline="", encoding="utf-8", errors="replace") as file,
+    ):
+        cut = False
+        for line in csv.DictReader(line.replace("\0", "?") for line in file):
+            damaged += cut
+            numbers = _numbers(line)
+            cut = numbers is None
+            if numbers is not None:
+                rows.append(numbers)
+    if damaged:
+        warnings.warn(f"{damaged} damaged lines of {path} are left out.", stacklevel=2)
     return rows
+
+
+def _numbers(line: dict[Any, Any]) -> dict[str, Any] | None:
+    try:
+        if None in line or None in line.values():
+            return None
+        numbers = {name: float(line[name]) if line.get(name) else None for name in METRICS}
+        whole = {name: check_count(int(line[name]), name) for name in ("iteration", "images")}
+    except (ValueError, KeyError):
+        return None
+    return numbers | whole
 
 
 def save_samples(run: Path, iteration: int, samples: Tensor) -> None:
@@ -100,9 +122,17 @@ def save_samples(run: Path, iteration: int, samples: Tensor) -> None:
 
 
 def load_samples(run: Path, count: int) -> dict[int, Tensor]:
-    """Return the sample grids of a run: iteration to uint8 (N, 3, R, R), in order."""
+    """Return the sample grids of a run: iteration to uint8 (N, 3, R, R), in order.
+
+    Warns:
+        UserWarning: for each that cannot be read.
+    """
     grids = {}
     for path in sorted((run / "samples").glob("*.png")):
-        with Image.open(path) as sheet:
+        with (
+            beside_the_weights(str(path), "read"),
+            reading(path, "delete it"),
+            Image.open(path) as sheet,
+        ):
             grids[int(path.stem)] = grid_cells(sheet, count)
     return grids

@@ -202,7 +202,11 @@ class Recorder:
 
 def facts_of(config: RunConfig, images: ImageSet) -> dict[str, str]:
     """Return what the header of a run's generators says of it, but for the iteration."""
-    facts = {"data": images.name, "train": json.dumps(config.to_dict())}
+    facts = {
+        "data": images.name,
+        "data_fingerprint": images.fingerprint,
+        "train": json.dumps(config.to_dict()),
+    }
     return facts | ({"attribution": images.attribution} if images.attribution else {})
 
 

@@ -25,6 +25,7 @@ from filelock import FileLock, SoftFileLock, Timeout
 
 from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.files import atomic_write, is_temporary, write_error
+from slae_lib.support.sealed import read_json, reading
 from slae_lib.training.checkpoint import list_checkpoints
 from slae_lib.training.families import family_of, model_from_dict, model_to_dict
 from slae_lib.training.log import read_metrics
@@ -83,30 +84,22 @@ class RunInfo:
         Raises:
             LabError: if there is none, or it was not written by this lab.
         """
-        path = run / "run.json"
-        try:
-            values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        missing = (
+            f"{run} is not the folder of a run (it has no run.json); "
+            f"`slae train --out {shlex.quote(str(run))}` makes one."
+        )
+        with reading(run / "run.json", "start a new run", missing):
+            values = read_json(run / "run.json")
             if values.get("format") != "slae-lab-run-1":
                 raise ValueError("another format")
             model = model_from_dict(values["model"])
-            return cls(
-                model=model,
-                train=family_of(model).train.from_dict(values["train"]),
-                data=values["data"],
-                data_fingerprint=values["data_fingerprint"],
-                versions=values["versions"],
+            data, fingerprint, versions = (
+                values[name] for name in ("data", "data_fingerprint", "versions")
             )
-        except (FileNotFoundError, NotADirectoryError):
-            raise LabError(
-                f"{run} is not the folder of a run (it has no run.json); "
-                f"`slae train --out {shlex.quote(str(run))}` makes one."
-            ) from None
-        except OSError as error:
-            raise LabError(f"{path} cannot be read: {error.strerror}.") from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise LabError(
-                f"{path} was not written by this lab or is damaged ({error}); start a new run."
-            ) from None
+            if not all(isinstance(one, str) for one in (data, fingerprint, *versions.values())):
+                raise ValueError("data or versions are no text")
+            train = family_of(model).train.from_dict(values["train"])
+            return cls(model, train, data, fingerprint, versions)
 
 
 def check_folder(run: Path, overwrite: bool) -> None:

@@ -20,7 +20,8 @@ from slae_lib.metadata import RESOLUTION, MetadataExtractor
 from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.folding import fold_batch_norm
 from slae_lib.support.images import to_float, to_uint8
-from slae_lib.training.checkpoint import generator_facts, load_generator
+from slae_lib.support.sealed import reading
+from slae_lib.training.checkpoint import generator_facts, load_generator, trained_scale
 
 MODES = get_args(Mode)
 SEED_LIMIT = 9_000_000_000_000
@@ -108,9 +109,7 @@ class GeneratedImages:
         """
         generator = load_generator(file)
         bank = bank_beside(file) if generator.config.metadata else None
-        train = json.loads(generator_facts(file).get("train", "{}"))
-        scale = train.get("metadata_scale", "standardised")
-        return cls(generator, bank, count, seed, mode, scale, device)
+        return cls(generator, bank, count, seed, mode, trained_scale(file), device)
 
     @property
     def resolution(self) -> int:
@@ -203,7 +202,7 @@ def bank_beside(file: Path) -> MetadataBank:
     """Return the metadata bank in the folder of the generator ``file``, or of its run.
 
     Raises:
-        LabError: if it is missing or damaged.
+        LabError: if it is missing or damaged, or is not the one that the generator learned with.
     """
     folder = file.parent
     path = (folder.parent if folder.name == "generators" else folder) / "metadata.safetensors"
@@ -211,7 +210,17 @@ def bank_beside(file: Path) -> MetadataBank:
         raise LabError(
             f"{path} is missing; this generator takes metadata, so copy it from the run's folder."
         )
-    return MetadataBank.load(path)
+    bank, facts = MetadataBank.load(path), generator_facts(file)
+    with reading(file, "train it again"):
+        channels = json.loads(facts["config"])["metadata_dim"]
+    # Generators from before the pictures were noted say no more than how many numbers they take.
+    learned = channels, facts.get("data_fingerprint", bank.data_fingerprint)
+    if learned != (bank.values.shape[1], bank.data_fingerprint):
+        raise LabError(
+            f"{path} holds the metadata of {bank.data_name!r} and not of the pictures that {file} "
+            "learned from; copy it from the run's folder."
+        )
+    return bank
 
 
 def metadata_of_picture(picture: Path, layer: str) -> Tensor:

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import math
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -14,8 +15,9 @@ from slae_lib.config import NetworkConfig
 from slae_lib.datasets.bank import MetadataBank
 from slae_lib.generator import Generator
 from slae_lib.support.images import to_uint8
+from slae_lib.support.sealed import check_like, reading
 from slae_lib.support.spectral_norm import refresh_spectral_norm
-from slae_lib.training.checkpoint import load_into
+from slae_lib.training.checkpoint import CHECKPOINT_MEND, load_into
 from slae_lib.training.config import RunConfig, TrainConfig
 from slae_lib.training.families import (
     family_of,
@@ -110,22 +112,31 @@ class TrainingState:
         }
 
     def load_state_dict(self, state: dict[str, Any], path: Path) -> None:
-        """Continue from ``state``; ``path`` is the file to name in errors."""
-        for name in ("generator", "discriminator", "average"):
-            load_into(getattr(self, name), state[name], path, name)
-        for name, extra in self.extras.items():
-            load_into(extra, state[name], path, name)
-        self.generator_optimizer.load_state_dict(state["generator_optimizer"])
-        self.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
-        if self.scaler is not None and state.get("loss_scale"):
-            self.scaler.load_state_dict(state["loss_scale"])
-        self.fixed_noise = state["fixed_noise"]
-        self.fixed_metadata = state["fixed_metadata"]
-        self.iteration = state["iteration"]
-        self.seconds = state["seconds"]
-        torch.set_rng_state(state["random"])
-        if state["random_cuda"] and len(state["random_cuda"]) == torch.cuda.device_count():
-            torch.cuda.set_rng_state_all(state["random_cuda"])
+        """Continue from ``state``, which was read from ``path``.
+
+        Raises:
+            LabError: if anything in it does not fit what is there.
+        """
+        with reading(path, CHECKPOINT_MEND):
+            for name in ("generator", "discriminator", "average"):
+                load_into(getattr(self, name), state[name], path, name)
+            for name, extra in self.extras.items():
+                load_into(extra, state[name], path, name)
+            for name in ("generator_optimizer", "discriminator_optimizer"):
+                _load_moments(getattr(self, name), state[name]["state"], name)
+            if self.scaler is not None and state.get("loss_scale"):
+                if not all(0 <= value < math.inf for value in state["loss_scale"].values()):
+                    raise ValueError("loss_scale")
+                self.scaler.load_state_dict(state["loss_scale"])
+            self.fixed_noise = check_like(state["fixed_noise"], self.fixed_noise, "fixed_noise")
+            if self.fixed_metadata is not None:
+                rows = check_like(state["fixed_metadata"], self.fixed_metadata, "fixed_metadata")
+                self.fixed_metadata = rows
+            self.iteration = state["iteration"]
+            self.seconds = state["seconds"]
+            torch.set_rng_state(state["random"])
+            if state["random_cuda"] and len(state["random_cuda"]) == torch.cuda.device_count():
+                torch.cuda.set_rng_state_all(state["random_cuda"])
 
     def move_average(self, device: torch.device) -> None:
         """Bring the average to where the networks are trained."""
@@ -180,3 +191,22 @@ class TrainingState:
             images.append(to_uint8(self.average(noise, metadata).image).cpu())
         self.average.train()
         return torch.cat(images)
+
+
+def _load_moments(optimizer: torch.optim.Optimizer, saved: Any, what: str) -> None:
+    """Give Adam its moments back; rates and all else it has from the configuration.
+
+    Its kernels believe that a moment has the shape of its parameter and write where it would be.
+
+    Raises:
+        ValueError: if the moments are not those of its parameters.
+    """
+    fresh = optimizer.state_dict()
+    parameters = [one for group in optimizer.param_groups for one in group["params"]]
+    for number, moments in saved.items():
+        if set(moments) != {"step", "exp_avg", "exp_avg_sq"}:
+            raise ValueError(f"{what} has {', '.join(map(str, moments))[:80]}")
+        for name, value in moments.items():
+            wanted = torch.zeros(()) if name == "step" else parameters[number]
+            check_like(value, wanted, f"{name} {number} of {what}")
+    optimizer.load_state_dict({"state": saved, "param_groups": fresh["param_groups"]})

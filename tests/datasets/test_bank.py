@@ -212,7 +212,10 @@ def test_what_is_no_bank_is_a_sentence_that_names_it(tmp_path: Path, kind: str) 
         dataclasses.replace(random_bank(3, 4), names=("one.png",)).save(path)
     else:
         path.write_bytes({"text": b"hello", "empty": b"", "truncated": good[:-8]}[kind])
-    with pytest.raises(LabError, match="damaged or is no metadata file") as caught:
+    words = "a folder or a device" if kind == "folder" else "damaged or was not written by this lab"
+    with pytest.raises(
+        LabError, match=f"is {words}.* delete it and extract the metadata"
+    ) as caught:
         MetadataBank.load(path)
     assert str(path) in str(caught.value)
 

@@ -30,7 +30,7 @@ from slae_lib.training.checkpoint import (
 )
 
 SMALL = ModelConfig(resolution=64, width=8, noise_dim=16, metadata=False)
-STATE = {"iteration": 3, "weights": torch.arange(1000.0)}
+STATE = {"iteration": 3, "seconds": 0.5, "weights": torch.arange(1000.0)}
 
 
 def test_a_checkpoint_comes_back(tmp_path: Path) -> None:
