@@ -207,8 +207,10 @@ def test_metadata_of_other_pictures_is_not_taken(run: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     "change",
-    [{"names": ["a"]}, {"names": 3}, {"names": [1] * 93}, {"layer": None}, {"resolution": "256"}]
-    + [{"data_name": []}, {"extra": 1}, {"weights": 10**400}],
+    [
+        *({"names": ["a"]}, {"names": 3}, {"names": [1] * 93}, {"layer": None}),
+        *({"resolution": "256"}, {"data_name": []}, {"extra": 1}, {"weights": 10**400}),
+    ],
     ids=str,
 )
 def test_a_bank_of_nonsense_is_refused(run: Path, tmp_path: Path, change: dict[str, Any]) -> None:
@@ -268,7 +270,7 @@ def test_a_damaged_grid_costs_a_warning(run: Path, tmp_path: Path) -> None:
     first.write_bytes(first.read_bytes()[:-40])
     (tmp_path / "samples" / "notes.png").write_text("no picture")
     (tmp_path / "samples" / "0000009.png").mkdir()
-    with pytest.warns(UserWarning) as told:
+    with pytest.warns(UserWarning, match="could not be read, and all else goes on") as told:
         assert list(load_samples(tmp_path, 2)) == [2]
     assert len(told) == 3
     assert all("could not be read, and all else goes on" in str(one.message) for one in told)
