@@ -1,11 +1,9 @@
 """What lesson 06 shows of the real VGG-16: the metadata of changed faces, measured and stored."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from slae_lib.course.stored import stored
@@ -13,6 +11,7 @@ from slae_lib.datasets import load_images
 from slae_lib.metadata import MetadataExtractor
 from slae_lib.support.images import to_float
 from slae_lib.support.pretrained import normalise_for_vgg16
+from slae_lib.support.sealed import load_tensors, reading, save_tensors
 
 SOME = list(range(0, 93, 4))
 """Places of the faces that were measured: every fourth of the Fluent faces, 24 of them."""
@@ -20,7 +19,7 @@ SOME = list(range(0, 93, 4))
 SHOWN, CHANNELS = 28, [226, 248, 67, 252, 384]
 """The face whose feature maps are shown, and the channels: some that see something in it."""
 
-_FILE = "lesson_06_metadata.safetensors"
+_FILE, _FACTS = "lesson_06_metadata.safetensors", "slae_lesson_06"
 _BEFORE_RELU = 28
 
 
@@ -28,9 +27,12 @@ def measured_changes() -> dict[str, Tensor]:
     """Return what `measure_changes` has stored: (24, 512) each, but for ``maps``, (3, 5, 16, 16).
 
     Raises:
-        LabError: if the file is not there.
+        LabError: if the file is not there, or damaged.
     """
-    return {name: values.float() for name, values in load_file(stored(_FILE)).items()}
+    path = stored(_FILE)
+    with reading(path, "install the lab again"):
+        tensors, _ = load_tensors(path, _FACTS)
+    return {name: values.float() for name, values in tensors.items()}
 
 
 @torch.no_grad()
@@ -77,5 +79,5 @@ def measure_changes(
         "weights": extractor.weights,
         "maps": {"name": faces.names[SHOWN], "channels": CHANNELS},
     }
-    halves = {name: values.half().contiguous() for name, values in made.items()}
-    save_file(halves, path, {"slae_lesson_06": json.dumps(facts)})
+    halves = {name: values.half() for name, values in made.items()}
+    save_tensors(path, halves, _FACTS, facts)

@@ -3,14 +3,11 @@
 import copy
 import hashlib
 import io
-import json
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from slae_lib.course.stored import demo_run, stored
@@ -19,6 +16,7 @@ from slae_lib.evaluation import GeneratedImages, InceptionFeatures
 from slae_lib.plotting.base import to_pixels
 from slae_lib.support.errors import LabError
 from slae_lib.support.images import to_uint8
+from slae_lib.support.sealed import load_tensors, reading, save_tensors
 
 NAME = "lesson_10_features.safetensors"
 _FACTS = "slae_lesson_10"
@@ -74,11 +72,11 @@ def stored_features() -> dict[str, Tensor]:
         LabError: if the file is not there, or holds the features of other pictures.
     """
     path = stored(NAME)
-    with safe_open(path, framework="pt") as file:
-        told = json.loads(file.metadata()[_FACTS])
+    with reading(path, "install the lab again"):
+        tensors, told = load_tensors(path, _FACTS)
     if not _facts().items() <= told.items():
         raise LabError(f"data/{NAME} was measured from other pictures; install the lab again.")
-    return {name: values.float() for name, values in load_file(path).items()}
+    return {name: values.float() for name, values in tensors.items()}
 
 
 def make_stored_features(path: Path) -> None:
@@ -97,7 +95,7 @@ def make_stored_features(path: Path) -> None:
         name: torch.cat([network(part) for part in pictures.split(32)]).half()
         for name, pictures in measured_pictures(demo_samples()).items()
     }
-    save_file(made, path, {_FACTS: json.dumps(_facts() | {"weights": network.weights})})
+    save_tensors(path, made, _FACTS, _facts() | {"weights": network.weights})
 
 
 def _generator_file() -> Path:
