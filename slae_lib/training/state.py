@@ -70,6 +70,7 @@ class TrainingState:
 
     def __init__(self, model: NetworkConfig, config: RunConfig, bank: MetadataBank | None) -> None:
         self.iteration = 0
+        self.images = 0  # that all processes have seen; a run can go on with another number of them
         self.seconds = 0.0
         self.model = model
         self.generator = make_generator(model)
@@ -95,6 +96,7 @@ class TrainingState:
         """Return networks, average, optimisers, random state, fixed noise and counters."""
         return {
             "iteration": self.iteration,
+            "images": self.images,
             "seconds": self.seconds,
             "generator": self.generator.state_dict(),
             "discriminator": self.discriminator.state_dict(),
@@ -106,7 +108,7 @@ class TrainingState:
             "fixed_noise": self.fixed_noise,
             "fixed_metadata": self.fixed_metadata,
             "random": torch.get_rng_state(),
-            "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "random_cuda": [torch.cuda.get_rng_state()] if torch.cuda.is_available() else [],
         }
 
     def load_state_dict(self, state: dict[str, Any], path: Path) -> None:
@@ -122,10 +124,12 @@ class TrainingState:
         self.fixed_noise = state["fixed_noise"]
         self.fixed_metadata = state["fixed_metadata"]
         self.iteration = state["iteration"]
+        self.images = state.get("images", self.iteration * self.config.batch_size)  # older: one
         self.seconds = state["seconds"]
         torch.set_rng_state(state["random"])
-        if state["random_cuda"] and len(state["random_cuda"]) == torch.cuda.device_count():
-            torch.cuda.set_rng_state_all(state["random_cuda"])
+        if state["random_cuda"] and torch.cuda.is_available():
+            # Of the first process, whatever GPU this one has: all draw the same numbers.
+            torch.cuda.set_rng_state(state["random_cuda"][0])
 
     def move_average(self, device: torch.device) -> None:
         """Bring the average to where the networks are trained."""
