@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import os
 import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -24,6 +23,11 @@ usual_preset = all_presets()[USUAL]
 HELP = f"""Train a generator and leave it, with pictures, in the folder of a run.
 
 The defaults below are those of --preset {USUAL}; another preset has its own.
+
+\b
+Several processes, each with --batch-size images per step:
+  accelerate launch --num_processes 2 -m slae_lib train   a GPU for each
+  torchrun --nproc-per-node 2 -m slae_lib train           on a CPU
 
 \b
 Presets:
@@ -189,43 +193,51 @@ def _train(
     resume: bool,
     prepare: Callable[[], None],
 ) -> None:
+    from accelerate import PartialState
+
     from slae_lib.plotting.gallery import write_gallery
+    from slae_lib.support.device import pick_device
     from slae_lib.training.loop import train as run_training
 
-    first = _is_first_process()
-    if first:
+    # As the training will find them, whatever a launcher was asked for.
+    processes = PartialState(cpu=pick_device(config.device).type == "cpu")
+    batch_size = config.batch_size * processes.num_processes
+    if processes.is_main_process:
+        several = "es" if processes.num_processes > 1 else ""
         in_half = "" if config.precision == "no" else f", in {config.precision}"
         click.echo(
             f"Training on {len(images)} pictures of {images.name} at {model.resolution} px: "
-            f"{model.title}, {config.iterations} iterations of {config.batch_size}{in_half}."
+            f"{model.title}, {config.iterations} iterations of {batch_size} "
+            f"by {processes.num_processes} process{several}{in_half}."
         )
     finished = run_training(model, config, images, bank, run, resume=resume, prepare=prepare)
-    if not first:
-        return
+    if not processes.is_main_process:
+        ctx.exit(0 if finished else 130)
     folder = shlex.quote(str(run))
     if not finished:
         click.echo(f"Stopped, with a checkpoint. Go on with: slae train --resume {folder}")
         if (run / "generator.safetensors").is_file():
             click.echo("Until it is finished, generator.safetensors and the pictures stay as old.")
         ctx.exit(130)
-    if config.iterations * config.batch_size < FEW_IMAGES:
+    if config.iterations * batch_size < FEW_IMAGES:
         click.echo(f"\n{config.iterations} iterations are few: grey squares and blots are normal.")
     made = [*write_gallery(run, images), (run / "generator.safetensors", "the generator")]
     click.echo("\nMade:")
     _print_columns((str(path), text) for path, text in made)
+    further = _further(config.iterations, batch_size)
     click.echo("\nNext:")
     _print_columns(
         [
             (f"slae sample --run {folder} --seed 1", "draw other images"),
-            (f"slae train --resume {folder} --iterations {_further(config)}", "train on"),
+            (f"slae train --resume {folder} --iterations {further}", "train on"),
             ("slae train --data FOLDER", "learn your own pictures"),
         ]
     )
 
 
-def _further(config: RunConfig) -> int:
+def _further(iterations: int, batch_size: int) -> int:
     """Return to how many iterations to go on: twice as many, or as many as give pictures."""
-    return max(2 * config.iterations, -(-2 * FEW_IMAGES // config.batch_size // 100) * 100)
+    return max(2 * iterations, -(-2 * FEW_IMAGES // batch_size // 100) * 100)
 
 
 def _print_columns(lines: Iterable[tuple[str, str]]) -> None:
@@ -233,7 +245,3 @@ def _print_columns(lines: Iterable[tuple[str, str]]) -> None:
     width = max(len(first) for first, _ in lines)
     for first, second in lines:
         click.echo(f"  {first:<{width}}  {second}")
-
-
-def _is_first_process() -> bool:
-    return os.environ.get("RANK", "0") == "0"

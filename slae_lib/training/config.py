@@ -116,6 +116,9 @@ class TrainConfig(RunConfig):
         "scale of the metadata: mean 0 and deviation 1 per channel, or as it is",
         after="metadata_layer",
     )
+    sync_batch_norm: bool = option(
+        False, "batch norm over the images of all processes; on GPUs alone", after="batch_size"
+    )
     compile: bool = option(False, "compile the networks with torch.compile", after="precision")
     compile_mode: Literal["default", "reduce-overhead"] = option(
         "default", "of torch.compile; reduce-overhead: as CUDA graphs", after="compile"

@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -15,18 +16,20 @@ from slae_lib.augment import parse_policy
 from slae_lib.config import ModelConfig, NetworkConfig
 from slae_lib.datasets import ImageSet
 from slae_lib.datasets.bank import MetadataBank
-from slae_lib.support.device import prepare_process
+from slae_lib.support.device import pick_device, prepare_process
 from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.images import to_float
 from slae_lib.support.progress import fitting, progress_bar
+from slae_lib.support.sealed import reading
 from slae_lib.support.spectral_norm import refresh_spectral_norm
 from slae_lib.training.batches import image_batches
-from slae_lib.training.checkpoint import load_checkpoint, save_generator
+from slae_lib.training.checkpoint import CHECKPOINT_MEND, load_checkpoint, save_generator
 from slae_lib.training.config import RunConfig, TrainConfig
 from slae_lib.training.families import family_of, model_from_dict
 from slae_lib.training.recorder import Progress, Recorder, distance_of_reals, facts_of
 from slae_lib.training.run import locked, newest_checkpoint
 from slae_lib.training.state import Step, TrainingState
+from slae_lib.training.together import Together
 
 
 def train(
@@ -45,6 +48,12 @@ def train(
     Ctrl-C, or a signal to terminate, ends the training after the current iteration, with a
     checkpoint.
 
+    Several processes (``accelerate launch`` starts one for each GPU, ``torchrun`` also on a CPU)
+    train on a batch of ``config.batch_size`` images each, and all end with the first that is told
+    to. Pictures, noise and augmentation are those of a single process with the whole batch, and so
+    is what comes out, up to rounding and up to one thing: batch norm takes its statistics from the
+    images of its own process, unless ``config.sync_batch_norm``, and keeps those of the first.
+
     Args:
         model: the networks.
         config: the run.
@@ -61,14 +70,14 @@ def train(
 
     Raises:
         LabError: if data, metadata, checkpoint and configuration do not belong together, a file
-            cannot be written, another process is training in ``run``, or the weights are no
-            numbers any more.
+            cannot be written, another process is training in ``run``, the weights are no
+            numbers any more, or one of several processes has ended.
     """
     check_inputs(model, config, images, bank)
     config = config.settled()
     prepare_process()
     accelerator = Accelerator(
-        cpu=config.device == "cpu",
+        cpu=pick_device(config.device).type == "cpu",
         mixed_precision=config.precision,
         kwargs_handlers=[
             DistributedDataParallelKwargs(
@@ -78,45 +87,47 @@ def train(
         ],
     )
     rank, processes = accelerator.process_index, accelerator.num_processes
-    set_seed(config.seed)  # every process starts from the same weights ...
+    together = Together(accelerator)
+    set_seed(config.seed)
     state = TrainingState(model, config, bank)
     state.move_average(accelerator.device)
     state.scaler = accelerator.scaler
     step: Step = family_of(model).load("step")(state, config, accelerator)
-    set_seed(config.seed + rank)  # ... and goes on with noise of its own.
-    with contextlib.ExitStack() as stack:
+    set_seed(config.seed)  # again: what comes now does not depend on what the weights took
+    whole_batch = config.batch_size * processes
+    with together.answering(), contextlib.ExitStack() as stack:
         if accelerator.is_main_process:
             stack.enter_context(locked(run))  # before its checkpoint is read
         if resume:
             path = newest_checkpoint(run)
             checkpoint = load_checkpoint(path)
-            _check_checkpoint(checkpoint, path, model, images)
+            _check_checkpoint(checkpoint, path, model, images, whole_batch)
             state.load_state_dict(checkpoint, path)
-            if rank:  # the checkpoint holds the random state of the first process
-                set_seed(config.seed + rank + state.iteration)
         images = images.to(accelerator.device)
         rows = None
         if bank is not None:
             rows = bank.rows(scale=cast(TrainConfig, config).metadata_scale).to(accelerator.device)
-        batches = image_batches(images, config, state.iteration, rank, processes)
+        start = state.images // whole_batch  # the iteration, if there always were as many processes
+        batches = image_batches(images, config, start, rank, processes)
         stack.callback(batches.close)  # whoever reads ahead ends here
         recorder = None
         if accelerator.is_main_process:
             if prepare is not None:
                 prepare()
-            whole_batch = config.batch_size * processes
             recorder = Recorder(run, state, model, config, images, whole_batch, callback)
         compiling = getattr(config, "compile", False)
         with _bar(config, state, recorder) as bar, _stoppable() as stop:
-            while state.iteration < config.iterations and not stop.is_set():
+            while state.iteration < config.iterations and not together.agreed(stop.is_set()):
                 indices, batch = next(batches)
                 # Not waited for, which a GPU would take for an order to finish all before it.
                 real = to_float(batch.to(accelerator.device, non_blocking=True))  # (B, 3, R, R)
-                if config.flip:
-                    mirrored = torch.rand(len(real), 1, 1, 1, device=real.device) < 0.5
-                    real = torch.where(mirrored, real.flip(3), real)
                 indices = indices.to(real.device, non_blocking=True)
-                losses = step(real, None if rows is None else rows[indices])
+                with together if processes > 1 else contextlib.nullcontext():
+                    if config.flip:
+                        mirrored = torch.rand(len(real), 1, 1, 1, device=real.device) < 0.5
+                        real = torch.where(mirrored, real.flip(3), real)
+                    losses = step(real, None if rows is None else rows[indices])
+                losses = together.mean(losses)
                 if compiling:
                     bar.set_description("train")
                     compiling = False
@@ -128,7 +139,7 @@ def train(
             recorder.interrupt()
         if recorder is not None and finished:
             _save_result(state, config, images, bank, run)
-    accelerator.wait_for_everyone()
+        accelerator.wait_for_everyone()
     return finished
 
 
@@ -141,6 +152,11 @@ def check_inputs(
         raise LabError(
             f"All pictures of {images.name} are the same, so there is nothing to learn from "
             "their differences; add others."
+        )
+    if getattr(config, "sync_batch_norm", False) and pick_device(config.device).type == "cpu":
+        raise UsageError(
+            "PyTorch synchronises batch norm between GPUs alone, and this training is on a CPU; "
+            "leave out sync_batch_norm."
         )
     if images.resolution != model.resolution:
         raise UsageError(
@@ -167,17 +183,25 @@ def check_inputs(
 
 
 def _check_checkpoint(
-    checkpoint: dict[str, Any], path: Path, model: NetworkConfig, images: ImageSet
+    checkpoint: dict[str, Any], path: Path, model: NetworkConfig, images: ImageSet, batch: int
 ) -> None:
-    if model_from_dict(checkpoint["model"]) != model:
-        raise LabError(
-            f"{path} was saved with another model configuration; resume it with its own, "
-            "or start a new run."
-        )
-    if checkpoint["data_fingerprint"] != images.fingerprint:
-        raise LabError(
-            f"{path} was trained on other pictures than {images.name} holds now; "
-            "bring them back, or start a new run."
+    with reading(path, CHECKPOINT_MEND):
+        if model_from_dict(checkpoint["model"]) != model:
+            raise LabError(
+                f"{path} was saved with another model configuration; resume it with its own, "
+                "or start a new run."
+            )
+        if checkpoint["data_fingerprint"] != images.fingerprint:
+            raise LabError(
+                f"{path} was trained on other pictures than {images.name} holds now; "
+                "bring them back, or start a new run."
+            )
+    before = checkpoint.get("whole_batch", batch)  # older files do not tell
+    if before != batch:
+        warnings.warn(
+            f"{path} comes from batches of {before} images, and the training goes on with batches "
+            f"of {batch}, as another number of processes shares them now.",
+            stacklevel=3,
         )
 
 

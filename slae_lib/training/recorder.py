@@ -81,6 +81,7 @@ class Recorder:
             "model": model_to_dict(model),
             "train": config.to_dict(),
             "data_fingerprint": images.fingerprint,
+            "whole_batch": batch_size,
         }
         self.batch_size = batch_size
         self.callback = callback
@@ -97,6 +98,7 @@ class Recorder:
             LabError: if a file cannot be written.
         """
         self.losses.append(losses)
+        self.state.images += self.batch_size
         sampling, saving = (
             self._due(self.config.sample_every),
             self._due(self.config.checkpoint_every),
@@ -186,7 +188,7 @@ class Recorder:
         self.state.seconds += seconds
         return {
             "iteration": self.state.iteration,
-            "images": self.state.iteration * self.batch_size,
+            "images": self.state.images,
             "seconds": round(self.state.seconds, 2),
             "images_per_second": round(len(self.losses) * self.batch_size / seconds, 2),
             **means,

@@ -15,7 +15,7 @@ from slae_lib.config import NetworkConfig
 from slae_lib.datasets.bank import MetadataBank
 from slae_lib.generator import Generator
 from slae_lib.support.images import to_uint8
-from slae_lib.support.sealed import check_like, reading
+from slae_lib.support.sealed import check_count, check_like, reading
 from slae_lib.support.spectral_norm import refresh_spectral_norm
 from slae_lib.training.checkpoint import CHECKPOINT_MEND, load_into
 from slae_lib.training.config import RunConfig, TrainConfig
@@ -72,6 +72,7 @@ class TrainingState:
 
     def __init__(self, model: NetworkConfig, config: RunConfig, bank: MetadataBank | None) -> None:
         self.iteration = 0
+        self.images = 0  # that all processes have seen; a run can go on with another number of them
         self.seconds = 0.0
         self.model = model
         self.generator = make_generator(model)
@@ -97,6 +98,7 @@ class TrainingState:
         """Return networks, average, optimisers, random state, fixed noise and counters."""
         return {
             "iteration": self.iteration,
+            "images": self.images,
             "seconds": self.seconds,
             "generator": self.generator.state_dict(),
             "discriminator": self.discriminator.state_dict(),
@@ -108,7 +110,7 @@ class TrainingState:
             "fixed_noise": self.fixed_noise,
             "fixed_metadata": self.fixed_metadata,
             "random": torch.get_rng_state(),
-            "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "random_cuda": [torch.cuda.get_rng_state()] if torch.cuda.is_available() else [],
         }
 
     def load_state_dict(self, state: dict[str, Any], path: Path) -> None:
@@ -133,10 +135,13 @@ class TrainingState:
                 rows = check_like(state["fixed_metadata"], self.fixed_metadata, "fixed_metadata")
                 self.fixed_metadata = rows
             self.iteration = state["iteration"]
+            one = self.iteration * self.config.batch_size  # older files come from one process
+            self.images = check_count(state.get("images", one), "images")
             self.seconds = state["seconds"]
             torch.set_rng_state(state["random"])
-            if state["random_cuda"] and len(state["random_cuda"]) == torch.cuda.device_count():
-                torch.cuda.set_rng_state_all(state["random_cuda"])
+            if state["random_cuda"] and torch.cuda.is_available():
+                # Of the first process, whatever GPU this one has: all draw the same numbers.
+                torch.cuda.set_rng_state(state["random_cuda"][0])
 
     def move_average(self, device: torch.device) -> None:
         """Bring the average to where the networks are trained."""

@@ -49,6 +49,9 @@ class TrainingStep:
         self.accelerator = accelerator
         self.distance = distance or _distance(config, accelerator.device)
         self.model = cast(ModelConfig, state.model)
+        if config.sync_batch_norm:  # in their places, with their weights
+            nn.SyncBatchNorm.convert_sync_batchnorm(state.generator)
+            nn.SyncBatchNorm.convert_sync_batchnorm(state.discriminator)
         # Alone on one device `prepare` moves the networks and returns them as they are; with
         # several processes it wraps them, so the state keeps the bare networks.
         (
@@ -71,12 +74,8 @@ class TrainingStep:
         judging = [part for part in self.critic.children() if not isinstance(part, Decoder)]
         self.critic_norms = SpectralNorms(nn.ModuleList(judging))
         if config.compile:
-            # One graph for each, or an error: nothing is left to Python in silence.
             self.generator, self.discriminator, self.critic = (
-                cast(
-                    nn.Module,
-                    torch.compile(network, fullgraph=True, dynamic=False, mode=config.compile_mode),
-                )
+                _compiled(network, config.compile_mode)
                 for network in (self.generator, self.discriminator, self.critic)
             )
 
@@ -168,6 +167,14 @@ class TrainingStep:
         """Let the discriminator's weights get gradients, or not."""
         for parameter in self.learning:
             parameter.requires_grad_(wanted)
+
+
+def _compiled(network: nn.Module, mode: str) -> nn.Module:
+    if isinstance(network, nn.parallel.DistributedDataParallel):
+        network.module = _compiled(network.module, mode)  # what is around it has no graph
+        return network
+    # One graph for each, or an error: nothing is left to Python in silence.
+    return cast(nn.Module, torch.compile(network, fullgraph=True, dynamic=False, mode=mode))
 
 
 def _distance(config: TrainConfig, device: torch.device) -> Distance | None:
