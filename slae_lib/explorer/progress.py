@@ -154,8 +154,8 @@ def _newest_samples(run: Path, count: int) -> tuple[Tensor | None, int]:
     try:
         with Image.open(paths[-1]) as picture:
             return grid_cells(picture, count), int(paths[-1].stem)
-    except OSError:
-        return None, 0  # damaged, or gone since the folder was listed
+    except Exception:  # whatever a damaged file makes of Pillow; or gone since it was listed
+        return None, 0
 
 
 def _glance(run: Path, before: Glance | None) -> Glance | None:

@@ -1,6 +1,7 @@
 """What a run has measured and drawn so far: ``metrics.csv`` and ``samples/``."""
 
 import csv
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from slae_lib.support.errors import beside_the_weights
 from slae_lib.support.files import atomic_write, write_error
 from slae_lib.support.images import grid_cells, image_grid, resized
 
@@ -26,6 +28,8 @@ METRICS = (
     "broken",
 )
 
+NOTHING_MEASURED = (",".join(METRICS) + "\n").encode()  # what ``metrics.csv`` begins with
+
 CELL_LIMIT = 256  # px; a grid of 64 images at 1024 would be 8192 px wide
 
 
@@ -42,6 +46,7 @@ class MetricsFile:
         self.path = path
         kept = [row for row in read_metrics(path) if row["iteration"] <= iteration]
         with (
+            beside_the_weights(str(path)),
             atomic_write(path) as temporary,
             temporary.open("w", newline="", encoding="utf-8") as file,
         ):
@@ -66,20 +71,26 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     """Return the lines of ``metrics.csv`` as numbers (None where a cell is empty).
 
     A last line that a sudden end cut off is left out. What an older run did not measure is None.
+
+    Warns:
+        UserWarning: if it cannot be read; what comes before the damage is returned.
     """
-    if not path.is_file():
-        return []
-    rows = []
-    with path.open(newline="", encoding="utf-8") as file:
-        for line in csv.DictReader(file):
-            if None in line.values():
-                break
-            try:
+    rows: list[dict[str, Any]] = []
+    if not path.exists():
+        return rows
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            for line in csv.DictReader(file):
+                if None in line.values():
+                    break
                 numbers = {name: float(line[name]) if line.get(name) else None for name in METRICS}
                 whole = {name: int(line[name]) for name in ("iteration", "images")}
-            except (ValueError, KeyError):
-                break
-            rows.append(numbers | whole)
+                rows.append(numbers | whole)
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        reason = f"{type(error).__name__}: {error}"
+        warnings.warn(
+            f"{path} can be read up to line {len(rows) + 1} only ({reason}).", stacklevel=2
+        )
     return rows
 
 
