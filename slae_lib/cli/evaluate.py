@@ -173,8 +173,7 @@ def _measure(
     # The numbers first: whatever cannot be written or drawn, they are not lost.
     click.echo(report.table())
     if out is not None:
-        if there:
-            check_still_there(out.parent)
+        check_still_there(out.parent, there)
         report.save(out)
         report.draw(out)
         click.echo("\nMade:")

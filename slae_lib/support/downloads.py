@@ -1,11 +1,10 @@
 """Download one file, so that a cut, a second process or a full disk leaves nothing broken behind.
 
-`requests` speaks HTTP, `tqdm` draws the bar and `filelock` makes a second process wait; `pooch`
-compares the checksum of what is whole and moves it into its place, or throws it away. Half a file
-is ours, since pooch would begin 553 MB anew after every cut: what has arrived lies in ``NAME.part``
-beside the goal, and the next try asks for the rest of it, provided that the server's mark is still
-the same; a later run does so only if a checksum will tell whether the pieces fit. So are the
-retries, the limits and the one sentence that says what failed and how to get the file by hand.
+`requests` speaks HTTP, `tqdm` draws the bar and `filelock` makes a second process wait. Half a file
+is ours, since `pooch` would begin 553 MB anew after every cut: what has arrived lies in
+``NAME.part`` beside the goal, and the next try asks for the rest of it, provided that the server's
+mark is the same; a later run does so only if a checksum will tell whether the pieces fit. So are
+the retries, the limits and the one sentence that says what failed and how to get it by hand.
 """
 
 import contextlib
@@ -151,26 +150,16 @@ class _Download:
         old_piece = self.size > 0
         self._receive_patiently()
         size, digest = self.size, pooch.file_hash(self.part)
-        # pooch compares whole checksums, and of some files only the beginning is published.
-        known = digest if digest.startswith((self.sha256 or "").lower()) else self.sha256
-        pooch.get_logger().setLevel(logging.WARNING)  # or it would print what it does
-        try:
-            pooch.retrieve(
-                self.url,
-                known,
-                self.path.name,
-                self.path.parent.absolute(),
-                downloader=lambda _url, file, _pooch: os.replace(self.part, file),
-            )
-        except ValueError as problem:
-            self.discard()
-            if old_piece:
-                return self.run()  # the piece may have belonged to another version of the file
-            raise self.failure(
-                f"what arrived ({size:,} bytes) has the SHA-256 checksum {digest[:16]}... instead "
-                f"of {self.sha256}"
-            ) from problem
+        if digest.startswith((self.sha256 or "").lower()):
+            os.replace(self.part, self.path)
+            return
         self.discard()
+        if old_piece:
+            return self.run()  # the piece may have belonged to another version of the file
+        raise self.failure(
+            f"what arrived ({size:,} bytes) has the SHA-256 checksum {digest[:16]}... instead "
+            f"of {self.sha256}"
+        )
 
     def _receive_patiently(self) -> None:
         failures = 0

@@ -72,13 +72,9 @@ def meant_for(path: Path) -> str:
     return found[1] if found else ""
 
 
-def check_still_there(folder: Path) -> None:
-    """Refuse to make a folder again that was deleted while what belongs into it was made.
-
-    Raises:
-        LabError: if it is gone.
-    """
-    if not folder.is_dir():
+def check_still_there(folder: Path, was_there: bool = True) -> None:
+    """Raise `LabError` if a folder was deleted while what belongs into it was made."""
+    if was_there and not folder.is_dir():
         raise LabError(f"{folder} was deleted meanwhile and is not half made again; start anew.")
 
 

@@ -149,10 +149,9 @@ def made_nothing(run: Path) -> bool:
         found = {path.name for path in run.iterdir() if meant_for(path) not in OWN} - {LOCK}
         if "run.json" in found:
             RunInfo.load(run)
-        log = run / "metrics.csv"
-        return found <= STARTED and (
-            log.name not in found or log.read_bytes() in (b"", NOTHING_MEASURED)
-        )
+        if "metrics.csv" in found and (run / "metrics.csv").read_bytes() != NOTHING_MEASURED:
+            return False
+        return found <= STARTED
     except (OSError, LabError):
         return False
 
@@ -199,8 +198,7 @@ def newest_checkpoint(run: Path) -> Path:
 def locked(run: Path) -> Iterator[None]:
     """Hold the folder of a run, so that no other training writes into it meanwhile.
 
-    What killed writers have left in it is deleted. A folder that was not there and in which nothing
-    is made is not left behind.
+    What killed trainings have left in it is deleted. A new folder that stays empty is, too.
 
     Raises:
         LabError: if another process holds it.

@@ -78,8 +78,7 @@ def save_images(
             with atomic_write(each / f"{index:04d}.png") as temporary:
                 picture.save(temporary, format="PNG")
     if sheet is not None and canvas is not None:
-        if there:
-            check_still_there(sheet.parent)
+        check_still_there(sheet.parent, there)
         kind, _ = SHEET_FORMATS[sheet.suffix.lower() or ".png"]
         with atomic_write(sheet) as temporary:
             canvas.save(temporary, format=kind, quality=95)  # PNG has no quality to choose
