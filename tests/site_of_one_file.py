@@ -18,6 +18,7 @@ class Site(ThreadingHTTPServer):
         self.content = CONTENT
         self.mark: str | None = '"version 1"'
         self.knows_ranges = True
+        self.length: str | None = None  # what it says in place of the true one
         self.answers: deque[int | str] = deque()
         self.requests: list[dict[str, str]] = []
         self.asked, self.go_on = threading.Event(), threading.Event()
@@ -38,6 +39,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(answer)
             return
         if answer == "hang up":
+            return
+        if answer.startswith(("http:", "file:")):
+            self.send_response(302)
+            self.send_header("Location", answer)
+            self.end_headers()
             return
         body = self._start()
         if answer == "cut":
@@ -68,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
         if site.mark:
             self.send_header("ETag", site.mark)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", site.length or str(len(body)))
         self.end_headers()
         return body
 

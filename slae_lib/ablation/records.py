@@ -9,7 +9,7 @@ from slae_lib.ablation.results import Trial
 from slae_lib.ablation.systems import all_systems
 from slae_lib.datasets import ImageSet
 from slae_lib.support.errors import LabError
-from slae_lib.support.files import atomic_write
+from slae_lib.support.files import atomic_write, check_still_there
 from slae_lib.support.sealed import check_count, read_json, reading
 from slae_lib.training.run import RunInfo, versions
 
@@ -41,6 +41,7 @@ def is_run(run: Path, wanted: RunInfo) -> bool:
 def save_record(run: Path, trial: Trial, count: int) -> None:
     """Keep a trial that was measured with ``count`` generated images."""
     values = {"count": count, **dataclasses.asdict(trial)}
+    check_still_there(run)
     with atomic_write(run / RECORD) as temporary:
         temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 

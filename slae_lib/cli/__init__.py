@@ -67,7 +67,11 @@ class LabGroup(click.Group):
         command = self.commands.get(ctx.invoked_subcommand or "")
         own = {option for it in (command.params if command else []) for option in it.opts}
         given = [option for option in SMALLER if option in own]
-        return f"make {' or '.join(given)} smaller" if given else "close other programs"
+        return (
+            f"make {' or '.join(given)} smaller"
+            if given
+            else "take smaller numbers, or close other programs"
+        )
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any) -> None:
@@ -77,7 +81,7 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: Any) -> N
         click.echo(f"Warning: {message}", err=True)
 
 
-SMALLER = ("--batch-size", "--width", "--resolution", "--count", "--images")
+SMALLER = "--batch-size --width --resolution --noise-dim --count --images --samples".split()
 HELP = """SLAE Lab: train a few-shot GAN with spatial attention, and look inside it.
 
 \b

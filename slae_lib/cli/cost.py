@@ -76,11 +76,12 @@ def cost(
     """Show what models cost: parameters, multiplications, time, memory (the paper's table 1)."""
     from slae_lib.evaluation.cost import MODELS, all_models, count, measure, paired_step_time
     from slae_lib.evaluation.cost_table import format_pairs, format_table
-    from slae_lib.support.device import hardware, pick_device
+    from slae_lib.support.device import hardware, pick_device, prepare_process
     from slae_lib.support.errors import UsageError
     from slae_lib.support.files import atomic_write
     from slae_lib.training.run import versions
 
+    prepare_process()
     names = names or tuple(MODELS)
     known = all_models()
     if pairs and len(names) < 2:

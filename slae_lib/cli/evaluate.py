@@ -148,10 +148,11 @@ def _measure(
     A measure that fails is named in the report, unless none can be taken at all.
     """
     from slae_lib.cli.report import Report
-    from slae_lib.support.files import check_writable
+    from slae_lib.support.files import check_still_there, check_writable
 
     subject = _subject(**options)
     out = out or subject.default_out(what)
+    there = out is not None and out.parent.is_dir()
     if out is not None:
         check_writable(out)
     report = Report(shlex.join(["slae", *sys.argv[1:]]), subject.facts())
@@ -172,6 +173,7 @@ def _measure(
     # The numbers first: whatever cannot be written or drawn, they are not lost.
     click.echo(report.table())
     if out is not None:
+        check_still_there(out.parent, there)
         report.save(out)
         report.draw(out)
         click.echo("\nMade:")

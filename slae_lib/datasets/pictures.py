@@ -7,10 +7,11 @@ made for print, sixteen bits deep, lying on their side. A network wants none of 
 
 import hashlib
 import os
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -26,6 +27,7 @@ from slae_lib.datasets.depth import (
     to_eight_bits,
     white_level,
 )
+from slae_lib.support.device import memory
 from slae_lib.support.progress import progress_bar
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
@@ -38,7 +40,9 @@ MAX_PIXELS = 89_478_485
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_MAX_THREADS = 8  # each may hold one picture of MAX_PIXELS
+_MAX_THREADS = min(8, os.cpu_count() or 1)
+_PIXEL = 28  # bytes that a pixel takes at most while it is decoded: WebP with transparency
+_ONE_LARGE = threading.Lock()
 _AHEAD = 256
 _MAX_CHUNK = 2**26  # bytes of a text or colour profile in a PNG
 
@@ -95,15 +99,17 @@ def decode(file: BinaryIO, resolution: int) -> Tensor:
         PngImagePlugin.MAX_TEXT_CHUNK = max(PngImagePlugin.MAX_TEXT_CHUNK, _MAX_CHUNK)
         image: Image.Image = Image.open(file, formats=FORMATS)
         _check_size(*image.size)
-        highest = white_level(image)
-        image.load()
-        image = _over_white(_upright(image), highest)
+        large = image.width * image.height > _most_pixels(_MAX_THREADS)
+        with _ONE_LARGE if large else nullcontext():
+            highest = white_level(image)
+            image.load()
+            image = _over_white(_upright(image), highest)
         if highest is not None:
             check_brightness(image)
-    except BadPicture:
+    except (BadPicture, MemoryError):
         raise
     except Image.DecompressionBombError as error:
-        raise BadPicture(_TOO_LARGE) from error
+        raise BadPicture(_too_large()) from error
     except UnidentifiedImageError as error:
         raise BadPicture("it is no JPEG, PNG, WebP, BMP, GIF or TIFF picture") from error
     except Exception as error:
@@ -132,7 +138,7 @@ def each_in_threads(
     Pillow's own warnings are silent meanwhile: what makes a picture unusable is said once, by
     `BadPicture`. They are switched off here because their switch is not safe inside the threads.
     """
-    threads = max(1, min(_MAX_THREADS, os.cpu_count() or 1, len(items)))
+    threads = max(1, min(_MAX_THREADS, len(items)))
     bar = progress_bar(desc=progress, total=len(items), disable=progress is None, leave=False)
     with bar, silent_pillow(), ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(items), _AHEAD):
@@ -149,16 +155,20 @@ def silent_pillow() -> Iterator[None]:
         yield
 
 
-_TOO_LARGE = (
-    f"it has more than {MAX_PIXELS // 1_000_000} million pixels, which looks like an attack on "
-    "the memory; save it smaller"
-)
+def _too_large() -> str:
+    most = f"{_most_pixels() / 1e6:.0f} million pixels"
+    return f"it has more than {most}, which looks like an attack on the memory; save it smaller"
+
+
+def _most_pixels(threads: int = 1) -> int:
+    """Return how many pixels each of some threads may decode: together in half of the memory."""
+    return min(MAX_PIXELS, memory() // 2 // _PIXEL // threads)
 
 
 def _check_size(width: int, height: int) -> None:
     # Only the header has been read so far.
-    if width * height > MAX_PIXELS:
-        raise BadPicture(_TOO_LARGE)
+    if width * height > _most_pixels():
+        raise BadPicture(_too_large())
     if min(width, height) < MIN_SIDE:
         raise BadPicture(f"it is {width}x{height} pixels; each side has to be {MIN_SIDE} or more")
 

@@ -158,10 +158,10 @@ def _newest_samples(run: Path, count: int) -> tuple[Tensor | None, int]:
     if not paths:
         return None, 0
     try:
-        with Image.open(paths[-1]) as picture:
+        with reading(paths[-1], "delete it"), Image.open(paths[-1]) as picture:
             return grid_cells(picture, count), int(paths[-1].stem)
-    except OSError:
-        return None, 0  # damaged, or gone since the folder was listed
+    except LabError:  # damaged, or gone since the folder was listed
+        return None, 0
 
 
 def _glance(run: Path, before: Glance | None) -> Glance | None:

@@ -10,7 +10,7 @@ from slae_lib.datasets.bank import MetadataBank
 from slae_lib.plotting import attention_figure, history_figure, progress_figure, samples_figure
 from slae_lib.plotting.style import save_figure
 from slae_lib.support.errors import beside_the_weights
-from slae_lib.support.files import atomic_write
+from slae_lib.support.files import atomic_write, check_still_there
 from slae_lib.support.images import to_uint8
 from slae_lib.training.checkpoint import load_generator
 from slae_lib.training.families import family_of
@@ -77,8 +77,10 @@ def write_gallery(run: Path, images: ImageSet) -> list[tuple[Path, str]]:
     written = []
     for file_name, draw, text in pictures:
         with beside_the_weights(str(run / file_name)):
+            figure = draw()
+            check_still_there(run)
             with atomic_write(run / file_name) as temporary:
-                save_figure(draw(), temporary, dpi=110)
+                save_figure(figure, temporary, dpi=110)
             written.append((run / file_name, text))
     return written
 

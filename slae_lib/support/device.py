@@ -1,5 +1,6 @@
 """Which device computes, how, and what to call it."""
 
+import contextlib
 import ctypes
 import os
 import sys
@@ -7,9 +8,11 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Literal
 
+import psutil  # type: ignore[import-untyped]
 import torch
 
 _CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
+_MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _TITLES = {"mps": "Apple GPU", "xpu": "Intel GPU"}
 
 
@@ -56,6 +59,9 @@ def prepare_process() -> None:
     first fills it with zeros: up to a fifth of the time. The process then holds what it once
     needed until it ends. (The allocators jemalloc and tcmalloc do it too, but they have to be there
     before the process starts.)
+
+    And what the memory cannot hold is refused (Linux, without an accelerator): the system itself
+    would promise it, and kill the process later.
     """
     cores = _granted_cores()
     if "OMP_NUM_THREADS" not in os.environ and cores < torch.get_num_threads():
@@ -65,6 +71,23 @@ def prepare_process() -> None:
         if mallopt is not None:
             mallopt(-4, 0)  # M_MMAP_MAX: no map of its own for a large block
             mallopt(-1, -1)  # M_TRIM_THRESHOLD: the end of the heap is never given back
+        import resource  # Windows has none
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        used = psutil.Process().memory_info()
+        free = psutil.virtual_memory().available + psutil.swap_memory().free
+        # What was asked for and never touched counts in the limit and takes no memory.
+        limit = used.data - used.rss + min(used.rss + free, memory())
+        if soft == resource.RLIM_INFINITY and not torch.accelerator.is_available():
+            resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+
+
+def memory() -> int:
+    """Return the bytes of this computer's memory, swap included, or of its container's."""
+    total: int = psutil.virtual_memory().total + psutil.swap_memory().total
+    with contextlib.suppress(OSError, ValueError):  # no such file, or "max": no limit
+        total = min(total, int(_MEMORY_LIMIT.read_text()))
+    return total
 
 
 def _granted_cores() -> int:

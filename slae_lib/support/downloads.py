@@ -1,11 +1,10 @@
 """Download one file, so that a cut, a second process or a full disk leaves nothing broken behind.
 
-`requests` speaks HTTP, `tqdm` draws the bar and `filelock` makes a second process wait; `pooch`
-compares the checksum of what is whole and moves it into its place, or throws it away. Half a file
-is ours, since pooch would begin 553 MB anew after every cut: what has arrived lies in ``NAME.part``
-beside the goal, and the next try, in this run or a later one, asks for the rest of it, provided
-that the server's mark in ``NAME.part.tag`` is still the same. So are the retries, the limits and
-the one sentence that says what failed and how to get the file by hand.
+`requests` speaks HTTP, `tqdm` draws the bar and `filelock` makes a second process wait. Half a file
+is ours, since `pooch` would begin 553 MB anew after every cut: what has arrived lies in
+``NAME.part`` beside the goal, and the next try asks for the rest of it, provided that the server's
+mark is the same; a later run does so only if a checksum will tell whether the pieces fit. So are
+the retries, the limits and the one sentence that says what failed and how to get it by hand.
 """
 
 import contextlib
@@ -128,14 +127,11 @@ class _Download:
     sha256: str | None
     size_limit: int | None
     progress: bool
+    mark: str = ""  # the server's, of the version that ``part`` is a piece of
 
     @property
     def part(self) -> Path:
         return self.path.with_name(self.path.name + ".part")
-
-    @property
-    def tag(self) -> Path:
-        return self.path.with_name(self.path.name + ".part.tag")
 
     @property
     def size(self) -> int:  # what has arrived so far
@@ -145,36 +141,25 @@ class _Download:
         return DownloadError(self.url, self.path, reason)
 
     def discard(self) -> None:
-        for file in (self.part, self.tag):
-            with contextlib.suppress(OSError):
-                file.unlink()
+        with contextlib.suppress(OSError):
+            self.part.unlink()
 
     def run(self) -> None:
-        if self.sha256 is None and not self.tag.exists():
+        if self.sha256 is None:
             self.discard()  # nothing could tell whether an old piece still fits
         old_piece = self.size > 0
         self._receive_patiently()
         size, digest = self.size, pooch.file_hash(self.part)
-        # pooch compares whole checksums, and of some files only the beginning is published.
-        known = digest if digest.startswith((self.sha256 or "").lower()) else self.sha256
-        pooch.get_logger().setLevel(logging.WARNING)  # or it would print what it does
-        try:
-            pooch.retrieve(
-                self.url,
-                known,
-                self.path.name,
-                self.path.parent.absolute(),
-                downloader=lambda _url, file, _pooch: os.replace(self.part, file),
-            )
-        except ValueError as problem:
-            self.discard()
-            if old_piece:
-                return self.run()  # the piece may have belonged to another version of the file
-            raise self.failure(
-                f"what arrived ({size:,} bytes) has the SHA-256 checksum {digest[:16]}... instead "
-                f"of {self.sha256}"
-            ) from problem
+        if digest.startswith((self.sha256 or "").lower()):
+            os.replace(self.part, self.path)
+            return
         self.discard()
+        if old_piece:
+            return self.run()  # the piece may have belonged to another version of the file
+        raise self.failure(
+            f"what arrived ({size:,} bytes) has the SHA-256 checksum {digest[:16]}... instead "
+            f"of {self.sha256}"
+        )
 
     def _receive_patiently(self) -> None:
         failures = 0
@@ -196,14 +181,21 @@ class _Download:
         headers = {"User-Agent": "slae-lib", "Accept-Encoding": "identity"}
         if have:
             headers["Range"] = f"bytes={have}-"
-            if self.tag.exists():
+            if self.mark:
                 # "The rest, if it is still the same file; all of it otherwise."
-                headers["If-Range"] = self.tag.read_text(encoding="utf-8")
+                headers["If-Range"] = self.mark
         try:
-            with requests.get(self.url, headers=headers, stream=True, timeout=SILENCE) as answer:
-                if self._has_more(answer, have):
-                    self._append(answer)
+            with requests.Session() as session:
+                if urlsplit(self.url).scheme == "https":
+                    # A server that sends us on to there lets anybody on the way change the file.
+                    del session.adapters["http://"]
+                session.headers.update(headers)
+                with session.get(self.url, stream=True, timeout=SILENCE) as answer:
+                    if self._has_more(answer, have):
+                        self._append(answer)
         except requests.RequestException as problem:
+            if isinstance(problem, ValueError):  # so `requests` calls what no other try mends
+                raise self.failure(f"it cannot be asked for ({problem})") from problem
             # Without any connection there is nothing to wait for; what broke off may come back.
             if any(isinstance(part, MaxRetryError) for part in problem.args):
                 goal = urlsplit(self.url).netloc
@@ -224,8 +216,7 @@ class _Download:
             mark = answer.headers.get("ETag", "W/")
             if mark.startswith("W/"):  # a weak mark is not good enough to continue on
                 mark = answer.headers.get("Last-Modified", "")
-            if mark:
-                self.tag.write_text(mark, encoding="utf-8")
+            self.mark = mark if mark.isprintable() else ""  # or it could not be sent back
             return True
         if status in (codes.partial_content, codes.requested_range_not_satisfiable) and have:
             if span == f"bytes */{have}":
@@ -236,8 +227,8 @@ class _Download:
         raise _Cut(words) if status >= 500 or status in (408, 429) else self.failure(words)
 
     def _append(self, answer: requests.Response) -> None:
-        have, length = self.size, answer.headers.get("Content-Length")
-        total = have + int(length) if length else None
+        have, length = self.size, answer.raw.length_remaining  # None where it is no number
+        total = have + length if length else None
         self._check_limit(total or have)
         if words := shortage(self.path.parent, total - have if total else 0):
             raise self.failure(words)

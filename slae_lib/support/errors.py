@@ -21,7 +21,7 @@ class UsageError(LabError):
 
 @contextlib.contextmanager
 def in_words(what: str, mend: Callable[[], str]) -> Iterator[None]:
-    """Turn every kind of failed allocation, and a missing compiler, into a sentence.
+    """Turn failed allocations, numbers that no memory holds and a missing compiler into a sentence.
 
     Args:
         what: which there may be no memory for.
@@ -32,9 +32,9 @@ def in_words(what: str, mend: Callable[[], str]) -> Iterator[None]:
     """
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError, OverflowError, TypeError) as error:
         text = f"{type(error).__name__}: {error}"
-        if is_shortage(error):
+        if is_shortage(error) or "verflow" in text:
             raise LabError(f"There is not enough memory for {what}; {mend()}.") from error
         if any(sign in text for sign in ("InvalidCxxCompiler", "No working C++ compiler")):
             raise LabError(

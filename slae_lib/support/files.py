@@ -66,9 +66,16 @@ def atomic_write(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def is_temporary(path: Path) -> bool:
-    """Return whether a file is one of `atomic_write`, or was when its process was killed."""
-    return re.fullmatch(r"\..+\.[a-z0-9_]{8}", path.name) is not None
+def meant_for(path: Path) -> str:
+    """Return the name that a temporary file of `atomic_write` was to get; no other file has any."""
+    found = re.fullmatch(r"\.(.+)\.[a-z0-9_]{8}", path.name)
+    return found[1] if found else ""
+
+
+def check_still_there(folder: Path, was_there: bool = True) -> None:
+    """Raise `LabError` if a folder was deleted while what belongs into it was made."""
+    if was_there and not folder.is_dir():
+        raise LabError(f"{folder} was deleted meanwhile and is not half made again; start anew.")
 
 
 def short(name: str, most: int = 100) -> str:

@@ -2,15 +2,16 @@
 
 import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from slae_lib.support.errors import LabError, UsageError
+from slae_lib.support.errors import LabError, UsageError, beside_the_weights
 from slae_lib.support.files import atomic_write
 from slae_lib.training.checkpoint import generator_facts, load_generator, save_generator
 from slae_lib.training.log import read_metrics
-from slae_lib.training.run import RunInfo, generator_file
+from slae_lib.training.run import RunInfo, check_folder, generator_file, locked
 
 PASSED_ON = ("metrics.csv", "metadata.safetensors")
 
@@ -37,36 +38,31 @@ def export_run(run: Path, out: Path, *, half: bool = True, grids: int = 5) -> li
     """
     info = RunInfo.load(run)
     file = generator_file(run)
-    if out.is_file():
-        raise UsageError(f"{out} is a file; give --out the name of a folder.")
-    if out.exists() and any(out.iterdir()) and not (out / "run.json").is_file():
-        raise UsageError(f"{out} has files in it and is not the folder of a run; give another.")
+    check_folder(out, overwrite=True)
     if (out / "checkpoints").exists() or out.resolve() == run.resolve():
         raise UsageError(f"{out} is a run that can be trained on; give --out another folder.")
     facts = generator_facts(file)
     _check_newest(run, info, int(facts.get("iteration", info.train.iterations)))
     kept = {name: value for name, value in facts.items() if name not in ("format", "config")}
     dtype = torch.float16 if half else torch.float32
-    save_generator(out / "generator.safetensors", load_generator(file), kept, dtype)
-    RunInfo(
-        model=info.model,
-        train=info.train,
-        data=Path(info.data).name,
-        data_fingerprint=info.data_fingerprint,
-        versions=info.versions,
-    ).save(out)
-    written = [out / "generator.safetensors", out / "run.json"]
-    shutil.rmtree(out / "samples", ignore_errors=True)
+    generator = load_generator(file)
     pictures = sorted((run / "samples").glob("*.png"))
-    last = len(pictures) - 1
+    last, grids = len(pictures) - 1, min(grids, len(pictures))
     chosen = sorted({last - round(last * step / max(1, grids - 1)) for step in range(grids)})
-    sources = [run / name for name in PASSED_ON] + [pictures[i] for i in chosen if i >= 0]
-    for source in sources:
-        if source.is_file():
-            target = out / source.relative_to(run)
-            with atomic_write(target) as temporary:
-                shutil.copyfile(source, temporary)
-            written.append(target)
+    sources = [run / name for name in PASSED_ON] + [pictures[i] for i in chosen]
+    with locked(out):
+        # First what makes it a run: stopped half-way, this can be done again.
+        replace(info, data=Path(info.data).name).save(out)
+        save_generator(out / "generator.safetensors", generator, kept, dtype)
+        written = [out / "generator.safetensors", out / "run.json"]
+        shutil.rmtree(out / "samples", ignore_errors=True)
+        for source in sources:
+            if source.is_file():
+                target = out / source.relative_to(run)
+                with beside_the_weights(str(target)):
+                    with atomic_write(target) as temporary:
+                        shutil.copyfile(source, temporary)
+                    written.append(target)
     return written
 
 

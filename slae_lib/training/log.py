@@ -29,6 +29,8 @@ METRICS = (
     "broken",
 )
 
+NOTHING_MEASURED = (",".join(METRICS) + "\n").encode()  # what ``metrics.csv`` begins with
+
 CELL_LIMIT = 256  # px; a grid of 64 images at 1024 would be 8192 px wide
 
 
@@ -45,6 +47,7 @@ class MetricsFile:
         self.path = path
         kept = [row for row in read_metrics(path) if row["iteration"] <= iteration]
         with (
+            beside_the_weights(str(path)),
             atomic_write(path) as temporary,
             temporary.open("w", newline="", encoding="utf-8") as file,
         ):

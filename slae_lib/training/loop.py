@@ -16,7 +16,7 @@ from slae_lib.augment import parse_policy
 from slae_lib.config import ModelConfig, NetworkConfig
 from slae_lib.datasets import ImageSet
 from slae_lib.datasets.bank import MetadataBank
-from slae_lib.support.device import pick_device, prepare_process
+from slae_lib.support.device import memory, pick_device, prepare_process
 from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.images import to_float
 from slae_lib.support.progress import fitting, progress_bar
@@ -148,6 +148,12 @@ def check_inputs(
 ) -> None:
     """Raise `LabError` if the parts of a run do not belong together."""
     parse_policy(config.augment)
+    batch = 12 * config.batch_size * model.resolution**2  # bytes, as 32-bit numbers
+    if batch > memory():
+        raise UsageError(
+            f"A batch of {config.batch_size} pictures takes {batch / 2**30:,.0f} GiB of memory and "
+            f"there are {memory() / 2**30:,.0f}; make --batch-size smaller."
+        )
     if distance_of_reals(images) == 0:
         raise LabError(
             f"All pictures of {images.name} are the same, so there is nothing to learn from "

@@ -14,6 +14,7 @@ from slae_lib.config import NetworkConfig
 from slae_lib.datasets import ImageSet
 from slae_lib.discriminator import downsample
 from slae_lib.support.errors import LabError, beside_the_weights
+from slae_lib.support.files import check_still_there
 from slae_lib.support.images import to_float
 from slae_lib.training.checkpoint import (
     checkpoint_path,
@@ -117,6 +118,7 @@ class Recorder:
         return iteration == self.config.iterations or (every > 0 and iteration % every == 0)
 
     def _write(self, sampling: bool, saving: bool) -> dict[str, float | None] | None:
+        check_still_there(self.run)
         iteration = self.state.iteration
         row = self._line() if self.losses else None
         if saving or not all(math.isfinite(value) for value in (row or {}).values() if value):

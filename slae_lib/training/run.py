@@ -24,13 +24,16 @@ import torch
 from filelock import FileLock, SoftFileLock, Timeout
 
 from slae_lib.support.errors import LabError, UsageError
-from slae_lib.support.files import atomic_write, is_temporary, write_error
+from slae_lib.support.files import atomic_write, meant_for, write_error
 from slae_lib.support.sealed import read_json, reading
 from slae_lib.training.checkpoint import list_checkpoints
 from slae_lib.training.families import family_of, model_from_dict, model_to_dict
-from slae_lib.training.log import read_metrics
+from slae_lib.training.log import NOTHING_MEASURED
 
 LOCK = ".lock"  # the file in a run's folder that a training holds
+STARTED = {"run.json", "metrics.csv"}  # what a run writes before its first iterations
+OWN = STARTED | {"generator.safetensors", "metadata.safetensors"}
+FOLDERS = ("checkpoints", "generators", "samples")
 
 
 def versions() -> dict[str, str]:
@@ -111,7 +114,7 @@ def check_folder(run: Path, overwrite: bool) -> None:
         LabError: if the folder cannot be read.
     """
     if run.is_file():
-        raise UsageError(f"{run} is a file; give --out the name of a new folder.")
+        raise UsageError(f"{run} is a file; give --out the name of a folder.")
     try:
         empty = not run.is_dir() or all(path.name == LOCK for path in run.iterdir())
     except OSError as error:
@@ -133,12 +136,17 @@ def made_nothing(run: Path) -> bool:
     """Return whether a folder holds no more than what a run writes before its first iterations.
 
     So is left what was stopped there, such as for want of memory; another run may have the folder.
+    Files of other programs are never taken for it, whatever their names.
     """
-    started = [path for path in run.iterdir() if path.name != LOCK and not is_temporary(path)]
-    names = {"run.json", "metrics.csv"}
-    return all(path.name in names and path.is_file() for path in started) and not read_metrics(
-        run / "metrics.csv"
-    )
+    try:
+        found = {path.name for path in run.iterdir() if meant_for(path) not in OWN} - {LOCK}
+        if "run.json" in found:
+            RunInfo.load(run)
+        if "metrics.csv" in found and (run / "metrics.csv").read_bytes() != NOTHING_MEASURED:
+            return False
+        return found <= STARTED
+    except (OSError, LabError):
+        return False
 
 
 def prepare_folder(run: Path, overwrite: bool) -> None:
@@ -153,7 +161,8 @@ def prepare_folder(run: Path, overwrite: bool) -> None:
     check_folder(run, overwrite)
     try:
         run.mkdir(parents=True, exist_ok=True)
-        for path in run.iterdir():
+        # What makes it a run goes last: stopped half-way, this can be done again.
+        for path in sorted(run.iterdir(), key=lambda path: path.name == "run.json"):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             elif path.name != LOCK:
@@ -182,11 +191,14 @@ def newest_checkpoint(run: Path) -> Path:
 def locked(run: Path) -> Iterator[None]:
     """Hold the folder of a run, so that no other training writes into it meanwhile.
 
+    What killed trainings have left in it is deleted. A new folder that stays empty is, too.
+
     Raises:
         LabError: if another process holds it.
     """
     path = run / LOCK
     lock = FileLock(path)
+    is_new = not run.exists()
     try:
         run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -203,12 +215,25 @@ def locked(run: Path) -> Iterator[None]:
     except (OSError, NotImplementedError):
         pass  # some network drives know no locks; the training matters more
     try:
+        if lock.is_locked:
+            _sweep(run)
         yield
     finally:
         if lock.is_locked:
             with contextlib.suppress(OSError):  # Windows keeps a file that is open
                 path.unlink()
             lock.release()
+        if is_new:
+            with contextlib.suppress(OSError):  # there is something in it
+                run.rmdir()
+
+
+def _sweep(run: Path) -> None:
+    """Delete the temporary files of killed trainings; those of other commands may be in use."""
+    for path in (path for folder in ("", *FOLDERS) for path in (run / folder).glob(".*")):
+        if (meant := meant_for(path)) and (path.parent != run or meant in OWN):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def generator_file(run: Path) -> Path:

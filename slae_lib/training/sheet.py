@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from slae_lib.support.errors import UsageError
-from slae_lib.support.files import atomic_write
+from slae_lib.support.files import atomic_write, check_still_there
 from slae_lib.support.progress import progress_bar
 
 SHEET_FORMATS = {
@@ -65,6 +65,7 @@ def save_images(
     """
     if each is not None:
         check_each(each)
+    there = sheet is not None and sheet.parent.is_dir()
     canvas, columns = (None, 1) if sheet is None else _canvas(images, sheet, each is not None)
     shown = 0 if canvas is None else on_sheet(len(images), next(iter(images)).shape[-1])
     bar = progress_bar(images, "images", len(images), unit="image", disable=not progress)
@@ -77,6 +78,7 @@ def save_images(
             with atomic_write(each / f"{index:04d}.png") as temporary:
                 picture.save(temporary, format="PNG")
     if sheet is not None and canvas is not None:
+        check_still_there(sheet.parent, there)
         kind, _ = SHEET_FORMATS[sheet.suffix.lower() or ".png"]
         with atomic_write(sheet) as temporary:
             canvas.save(temporary, format=kind, quality=95)  # PNG has no quality to choose

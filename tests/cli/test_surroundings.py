@@ -1,6 +1,7 @@
 """Terminals, log files, optimised Python, long names and small memories: what users have."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from tqdm import tqdm
 
 from slae_lib.cli import main
 from slae_lib.support import progress
+from slae_lib.training.sampling import GeneratedImages
 
 SHORT = "--preset cpu-smoke --no-metadata --iterations 1 --batch-size 2 --samples 4".split()
 
@@ -129,6 +131,44 @@ def test_networks_that_no_memory_holds_are_one_sentence(folder: Path, tmp_path: 
         assert result.exit_code == 1, result.output[-500:]
         assert "not enough memory" in result.output
         assert "--width" in result.output.splitlines()[-1]
+
+
+@pytest.mark.parametrize("number", [10**9, 10**18, 10**30])
+@pytest.mark.parametrize("option", ["--width", "--noise-dim", "--samples"])
+def test_numbers_that_nothing_holds_are_one_sentence(
+    folder: Path, tmp_path: Path, option: str, number: int
+) -> None:
+    number -= number % 8
+    result = slae("train", *SHORT, "--data", folder, "--out", tmp_path / "run", option, number)
+    assert result.exit_code == 1, result.output[-500:]
+    assert "There is not enough memory" in result.output
+    assert option in result.output.splitlines()[-1]
+
+
+def test_images_without_number_are_one_sentence(folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert slae("train", *SHORT, "--data", folder, "--out", run).exit_code == 0
+    result = slae("sample", "--run", run, "--count", 10**30, "--each", tmp_path / "each")
+    assert result.exit_code == 1
+    assert "make --count smaller" in result.output.splitlines()[-1]
+
+
+def test_a_run_that_is_deleted_while_it_is_read_is_not_half_made_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    assert slae("train", *SHORT, "--data", folder, "--out", run).exit_code == 0
+    batch = GeneratedImages.batch
+
+    def delete(*given: object) -> torch.Tensor:
+        shutil.rmtree(run, ignore_errors=True)
+        return batch(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(GeneratedImages, "batch", delete)
+    result = slae("sample", "--run", run, "--count", 2)
+    assert result.exit_code == 1
+    assert "run was deleted meanwhile" in result.output
+    assert not run.exists()
 
 
 def test_compiling_without_a_compiler_is_one_sentence(folder: Path, tmp_path: Path) -> None:

@@ -175,6 +175,7 @@ def test_pictures_that_are_all_the_same_are_refused(run: Path, tmp_path: Path) -
         ("--reconstruction-weight", "inf", "finite"),
         ("--seed", str(2**32), "less than"),
         ("--samples", "1", "2 or more"),
+        ("--batch-size", str(10**9), "make --batch-size smaller"),
     ],
 )
 def test_values_that_no_training_survives_are_refused(

@@ -3,8 +3,10 @@ import io
 import os
 import shutil
 import struct
+import time
 import warnings
 import zlib
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -364,6 +366,48 @@ def test_a_picture_just_over_the_limit_is_refused_without_a_warning_of_pillow(
         warnings.simplefilter("error")
         (said,) = in_threads(reason, [tmp_path / "large.png"])
     assert "million pixels" in said
+
+
+def test_a_picture_that_half_the_memory_cannot_hold_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    content = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(content, "PNG")
+    for pixels, refused in ((64 * 64, False), (64 * 64 - 1, True)):
+        monkeypatch.setattr(images, "memory", lambda pixels=pixels: 2 * images._PIXEL * pixels)
+        with pytest.raises(BadPicture, match="million") if refused else nullcontext():
+            decode(content, 64)
+
+
+def test_large_pictures_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(content, "PNG")
+    inside, most = [], []
+    level = images.white_level
+
+    def slow(image: Image.Image) -> int | None:
+        inside.append(image)
+        most.append(len(inside))
+        time.sleep(0.05)
+        inside.pop()
+        return level(image)
+
+    monkeypatch.setattr(images, "white_level", slow)
+    monkeypatch.setattr(images, "_MAX_THREADS", 4)
+    monkeypatch.setattr(images, "memory", lambda: 2 * images._PIXEL * 64 * 64)
+    images.in_threads(lambda _: decode(io.BytesIO(content.getvalue()), 64), range(4))
+    assert most == [1, 1, 1, 1]
+
+
+def test_too_little_memory_is_no_fault_of_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(images, "white_level", fail)
+    content = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(content, "PNG")
+    with pytest.raises(MemoryError):
+        decode(content, 64)
 
 
 def test_in_threads_keeps_the_order_and_passes_errors_on():

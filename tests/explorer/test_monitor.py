@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from explorer_run import TINY, make_run
+from PIL import Image
 
 from slae_lib.explorer import TrainingMonitor
 from slae_lib.support.errors import LabError
@@ -113,6 +114,8 @@ def test_a_damaged_grid_does_not_stop_it(
 ) -> None:
     run = make_copy(trained[0], tmp_path)
     (run / "samples" / "0000009.png").write_text("no picture")
+    assert "finished" in TrainingMonitor(run).facts[0]
+    Image.new("RGB", (1, 1)).save(run / "samples" / "0000009.png")
     assert "finished" in TrainingMonitor(run).facts[0]
 
 

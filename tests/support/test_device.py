@@ -69,6 +69,38 @@ def test_a_cpu_gets_bf16_if_it_has_instructions_for_it() -> None:
     assert fast_precision(CPU) == ("bf16" if fast else "no")
 
 
+SHORT_OF_MEMORY = """
+import torch
+from slae_lib.support import device
+from slae_lib.support.errors import LabError, in_words
+device.memory = lambda: 2 * 10**9
+device.prepare_process()
+torch.zeros(10**8)
+with in_words("this", lambda: "take less"):
+    torch.empty(10**9)
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or torch.accelerator.is_available(), reason="no such limit there"
+)
+def test_what_the_memory_cannot_hold_is_refused_before_the_system_kills() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SHORT_OF_MEMORY], capture_output=True, text=True, check=False
+    )
+    assert "LabError: There is not enough memory for this; take less." in done.stderr
+
+
+def test_a_container_has_no_more_memory_than_it_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "_MEMORY_LIMIT", tmp_path / "memory.max")
+    whole = device.memory()
+    for text, expected in (("max\n", whole), ("1048576\n", 2**20), (f"{2**62}\n", whole)):
+        (tmp_path / "memory.max").write_text(text)
+        assert device.memory() == expected
+
+
 FAULTS = """
 import resource, torch
 from slae_lib.support.device import prepare_process

@@ -8,8 +8,10 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 from site_of_one_file import CONTENT, Site
 
 from slae_lib.support import downloads
@@ -157,7 +159,7 @@ def test_a_killed_process_leaves_a_piece_that_the_next_one_continues(
         while not part.exists() or part.stat().st_size < 2 * downloads.CHUNK:
             assert killed.poll() is None
         killed.kill()
-    assert remains(goal) == {part.name, part.name + ".tag"}
+    assert remains(goal) == {part.name}
     site.go_on.set()
     download(site.url, goal, sha256=SHA256)
     assert goal.read_bytes() == CONTENT
@@ -204,15 +206,74 @@ def test_without_a_checksum_pieces_of_two_versions_are_never_joined(
     assert goal.read_bytes() == CONTENT[::-1]
 
 
-def test_without_a_checksum_a_piece_of_the_same_version_is_continued(
+def test_without_a_checksum_a_piece_is_continued_while_its_mark_is_known(
     site: Site, goal: Path
 ) -> None:
+    site.answers.append("cut")
+    download(site.url, goal)
+    assert site.requests[-1]["Range"] == f"bytes={HALF}-"
+    assert site.requests[-1]["If-Range"] == site.mark
+    assert goal.read_bytes() == CONTENT
+
+
+def test_without_a_checksum_a_later_run_trusts_no_mark(site: Site, goal: Path) -> None:
     site.answers.extend(["cut", 404])
     with pytest.raises(DownloadError):
         download(site.url, goal)
+    site.content = CONTENT[::-1]  # another version under the same mark
     download(site.url, goal)
-    assert site.requests[-1]["Range"] == f"bytes={HALF}-"
+    assert goal.read_bytes() == CONTENT[::-1]
+
+
+def test_a_mark_that_cannot_be_sent_back_is_forgotten(site: Site, goal: Path) -> None:
+    site.mark = '"version\x85 1"'
+    site.answers.append("cut")
+    download(site.url, goal, sha256=SHA256)
+    assert "If-Range" not in site.requests[-1]
     assert goal.read_bytes() == CONTENT
+
+
+def test_a_mark_of_an_older_lab_that_is_no_text_is_no_hindrance(site: Site, goal: Path) -> None:
+    goal.parent.mkdir(parents=True)
+    goal.with_name(goal.name + ".part").write_bytes(CONTENT[:HALF])
+    goal.with_name(goal.name + ".part.tag").write_bytes(b"\xff\xfe\n\0")
+    download(site.url, goal, sha256=SHA256)
+    assert goal.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("length", ["many", "9" * 5000])
+def test_a_length_that_is_no_number_is_no_length(site: Site, goal: Path, length: str) -> None:
+    site.length = length
+    download(site.url, goal, sha256=SHA256)
+    assert goal.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("url", ["file:///etc/hostname", "ftp://127.0.0.1/weights.bin", "weights"])
+def test_what_is_no_address_of_the_web_is_said_at_once(
+    goal: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setattr(downloads.time, "sleep", lambda _: pytest.fail("it was tried again"))
+    with pytest.raises(DownloadError, match="cannot be asked for"):
+        download(url, goal)
+    assert remains(goal) == set()
+
+
+def test_nobody_is_sent_on_from_https_to_http(
+    site: Site, goal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class WithoutTls(requests.adapters.HTTPAdapter):
+        def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> Any:
+            request.url = str(request.url).replace("https:", "http:")
+            return super().send(request, *args, **options)
+
+    monkeypatch.setattr(requests.sessions, "HTTPAdapter", WithoutTls)
+    download(site.url.replace("http:", "https:"), goal)
+    site.answers.append(site.url)
+    with pytest.raises(DownloadError, match=f"cannot be asked for .*{site.url}"):
+        download(site.url.replace("http:", "https:"), goal.with_name("other.bin"))
+    site.answers.append(site.url)
+    download(site.url, goal.with_name("third.bin"))  # http may send on to http
+    assert len(site.requests) == 4
 
 
 def test_a_piece_that_is_whole_already_is_used(site: Site, goal: Path) -> None:

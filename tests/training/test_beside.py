@@ -7,8 +7,9 @@ import pytest
 
 from slae_lib.config import ModelConfig
 from slae_lib.datasets import ImageSet, load_images
+from slae_lib.plotting import gallery
 from slae_lib.plotting.gallery import write_gallery
-from slae_lib.support.errors import LabError
+from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.files import atomic_write
 from slae_lib.training import recorder
 from slae_lib.training.checkpoint import list_checkpoints, load_generator
@@ -111,6 +112,30 @@ def test_a_callback_that_fails_ends_the_run_with_its_weights_saved(
     assert start(images, run, resume=True)
 
 
+def test_a_run_that_is_deleted_while_it_trains_is_not_half_made_again(
+    images: ImageSet, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+
+    def callback(progress: Progress) -> None:
+        shutil.rmtree(run)
+
+    with pytest.raises(LabError, match="run was deleted meanwhile"):
+        start(images, run, callback=callback)
+    assert not run.exists()
+
+
+def test_pictures_of_a_run_that_is_deleted_meanwhile_are_not_drawn(
+    images: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    start(images, run)
+    monkeypatch.setattr(gallery, "samples_figure", lambda *_, **__: shutil.rmtree(run))
+    with pytest.warns(UserWarning, match="deleted meanwhile"):
+        assert write_gallery(run, images) == []
+    assert not run.exists()
+
+
 def test_a_run_that_has_made_nothing_leaves_a_folder_that_can_be_used(
     images: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +169,16 @@ def test_foreign_files_are_never_taken_for_nothing(tmp_path: Path) -> None:
     assert not made_nothing(tmp_path)
     (tmp_path / "thesis.txt").rename(tmp_path / ".notes")
     assert not made_nothing(tmp_path)
+    (tmp_path / ".notes").rename(tmp_path / ".thesis.old_copy")  # as a temporary file is named
+    assert not made_nothing(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["run.json", "metrics.csv"])
+def test_files_of_other_programs_are_kept_whatever_their_names(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("accuracy,loss\n0.9,0.1\n")
+    for overwrite in (False, name == "metrics.csv"):
+        with pytest.raises(UsageError):
+            check_folder(tmp_path, overwrite)
 
 
 def test_what_was_measured_is_not_nothing(images: ImageSet, tmp_path: Path) -> None:

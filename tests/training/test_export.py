@@ -16,6 +16,7 @@ from slae_lib.datasets.bank import MetadataBank
 from slae_lib.datasets.store import bank_for
 from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.images import to_uint8
+from slae_lib.training import export
 from slae_lib.training.checkpoint import generator_facts, load_generator
 from slae_lib.training.config import TrainConfig
 from slae_lib.training.export import export_run
@@ -86,6 +87,50 @@ def test_an_earlier_export_is_replaced_and_nothing_else(run: Path, tmp_path: Pat
         export_run(run, tmp_path / "thesis")
     with pytest.raises(LabError, match="is not the folder of a run"):
         export_run(tmp_path / "thesis", tmp_path / "other")
+
+
+def test_an_export_that_was_killed_can_be_done_again(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(path: Path, *_: object) -> None:
+        path.parent.mkdir(exist_ok=True)
+        (path.parent / f".{path.name}.k1ll3d__").touch()  # and this is left
+        raise KeyboardInterrupt
+
+    out = tmp_path / "small"
+    with monkeypatch.context() as patch:
+        patch.setattr(export, "save_generator", kill)
+        with pytest.raises(KeyboardInterrupt):
+            export_run(run, out)
+    export_run(run, out)
+    assert len(sample_images(out / "generator.safetensors", 2)) == 2
+    assert not list(out.glob(".*"))
+
+
+def test_an_export_does_without_grids_and_without_a_readable_log(run: Path, tmp_path: Path) -> None:
+    poor = tmp_path / "poor"
+    shutil.copytree(run, poor)
+    shutil.rmtree(poor / "samples")
+    (poor / "metrics.csv").write_bytes(bytes(range(256)))
+    with pytest.warns(UserWarning, match=r"metrics\.csv can be read up to"):
+        written = export_run(poor, tmp_path / "small")
+    assert {path.name for path in written} > {"generator.safetensors", "run.json"}
+
+
+def test_a_grid_that_cannot_be_copied_is_said(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = shutil.copyfile
+
+    def copyfile(source: Path, target: Path) -> None:
+        if source.suffix == ".png":
+            raise OSError(5, "Input/output error")
+        copy(source, target)
+
+    monkeypatch.setattr(export.shutil, "copyfile", copyfile)
+    with pytest.warns(UserWarning, match=r"\.png could not be made, and all else goes on"):
+        written = export_run(run, tmp_path / "small", grids=1)
+    assert "metrics.csv" in {path.name for path in written}
 
 
 def test_a_file_is_no_folder_for_an_export(run: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from filelock import FileLock, SoftFileLock, Timeout
 
 from slae_lib.config import ModelConfig
 from slae_lib.support.errors import LabError, UsageError
+from slae_lib.support.files import atomic_write, meant_for
 from slae_lib.support.images import grid_cells, image_grid
 from slae_lib.training.config import TrainConfig
 from slae_lib.training.log import METRICS, MetricsFile, load_samples, read_metrics, save_samples
@@ -106,6 +107,101 @@ def test_metrics_after_a_resumed_iteration_are_told_once(tmp_path: Path) -> None
     MetricsFile(path, iteration=20).write(row(30))
     assert read_metrics(path) == [row(10), row(20), row(30)]
     assert path.read_text().splitlines()[0] == ",".join(METRICS)
+
+
+@pytest.mark.parametrize(
+    "content", [bytes(range(256)), "iteration".encode("utf-16"), b"a,b\n1,2\n", b"x" * 200_000]
+)
+def test_a_damaged_log_is_said_and_the_run_goes_on(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "metrics.csv"
+    path.write_bytes(content + b"\n" + content)
+    with pytest.warns(UserWarning, match=r"metrics\.csv can be read up to line 1 only"):
+        assert read_metrics(path) == []
+    with pytest.warns(UserWarning, match="line 1 only"):
+        MetricsFile(path, iteration=20).write(row(30))
+    assert read_metrics(path) == [row(30)]
+
+
+def test_what_comes_before_the_damage_of_a_log_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    metrics = MetricsFile(path)
+    metrics.write(row(10))
+    metrics.write(row(20) | {"generator": "many"})
+    metrics.write(row(30))
+    with pytest.warns(UserWarning, match="up to line 2 only"):
+        assert read_metrics(path) == [row(10)]
+
+
+def test_a_log_that_is_a_folder_ends_no_training(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").mkdir()
+    with pytest.warns(UserWarning, match=r"metrics\.csv could not be made, and all else goes on"):
+        MetricsFile(tmp_path / "metrics.csv")
+
+
+class Killed(BaseException):
+    """In place of a kill, after which nothing else runs."""
+
+
+def kill_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """End the process, as it were, at the deletion of file number ``number``."""
+    unlink, seen = Path.unlink, []
+
+    def deadly(path: Path, *args: object, **options: object) -> None:
+        seen.append(path)
+        if len(seen) == number:
+            raise Killed
+        unlink(path, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Path, "unlink", deadly)
+
+
+FILES = ("attention.png", "generator.safetensors", "metrics.csv", "run.json", "samples.png")
+
+
+@pytest.mark.parametrize("number", range(1, len(FILES) + 1))
+def test_replacing_a_run_can_be_killed_and_done_again(
+    tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in FILES:
+        (tmp_path / name).touch()
+    (tmp_path / "checkpoints").mkdir()
+    INFO.save(tmp_path)
+    with monkeypatch.context() as patch:
+        kill_at(patch, number)
+        with pytest.raises(Killed):
+            prepare_folder(tmp_path, overwrite=True)
+    prepare_folder(tmp_path, overwrite=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def left_behind(path: Path) -> Path:
+    """Write ``path`` and leave beside it what a kill would."""
+    with atomic_write(path) as temporary:
+        (left := temporary.with_name(temporary.name[:-8] + "k1ll3d__")).touch()
+    return left
+
+
+def test_what_killed_trainings_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    swept = ["run.json", "generator.safetensors", "checkpoints/step-0000001.pt", "samples/1.png"]
+    kept = ["samples-0.png", "evaluation-fid.json", "pictures/1.png"]  # another command's, alive
+    gone = [left_behind(tmp_path / name) for name in swept]
+    alive = [left_behind(tmp_path / name) for name in kept]
+    foreign = tmp_path / "checkpoints" / ".notes"
+    foreign.touch()
+    with locked(tmp_path):
+        assert not any(path.exists() for path in gone)
+        assert all(path.exists() for path in [*alive, foreign])
+        assert all((tmp_path / name).exists() for name in swept)
+    assert {meant_for(path) for path in alive} == {Path(name).name for name in kept}
+
+
+def test_a_folder_in_which_nothing_was_made_is_not_left_behind(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="has no checkpoint"), locked(tmp_path / "deleted"):
+        newest_checkpoint(tmp_path / "deleted")
+    assert list(tmp_path.iterdir()) == []
+    with locked(tmp_path / "new"):
+        INFO.save(tmp_path / "new")
+    assert RunInfo.load(tmp_path / "new") == INFO
 
 
 @pytest.mark.parametrize("count", [1, 4, 7])
