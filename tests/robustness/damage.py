@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,9 +47,10 @@ ROUND = 100
 """Examples that are drawn together."""
 
 
-def examples(strategy: st.SearchStrategy[Any], count: int, number: int) -> list[Any]:
-    """Return ``count`` examples of the round with this number, at most `ROUND`."""
+def examples(strategy: st.SearchStrategy[Any], count: int, name: str, number: int) -> list[Any]:
+    """Return ``count`` examples, at most `ROUND`, of the round with this number for a name."""
     found: list[Any] = []
+    number = zlib.crc32(f"{name} {number}".encode())
 
     @seed(number)
     @settings(

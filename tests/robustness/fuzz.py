@@ -98,7 +98,8 @@ class Table:
         lines = ["  ".join([f"{'kind':<24}", *(f"{name:>9}" for name in [*rows[0]][1:])])]
         for kind, *numbers in (row.values() for row in rows):
             lines.append("  ".join([f"{kind:<24}", *(f"{number:>9}" for number in numbers)]))
-        runs = self.counts.get(KILLS, Counter())
+        if (runs := self.counts.get(KILLS)) is None:
+            return "\n".join(lines)
         lines.append(
             f"\n{self.kills} kills at {len(self.writes)} kinds of writes, in {runs.total()} runs: "
             f"{runs['as before']} of them ended bit for bit as the one that nobody killed, with no "

@@ -149,7 +149,7 @@ def _make_all() -> None:
     for number, suffix in enumerate(("png", "png", "jpg", "webp", "bmp", "gif")):
         picture(number).save(Path("data") / f"{number}.{suffix}")
     images = load_images("data", 64)
-    values = torch.rand(len(images), 8, generator=torch.Generator().manual_seed(0))
+    values = torch.rand(len(images), 512, generator=torch.Generator().manual_seed(0))
     made_of = (images.names, "relu5_3", 256, "none", images.name, images.fingerprint)
     MetadataBank(values, *made_of).save(cached_file(images))
     features()

@@ -57,6 +57,23 @@ LONG_WORK = set(
 )
 """Options that can make a command long, and that are no fault then."""
 
+USUAL = {
+    "run": "run run/generator.safetensors run/generators/0000002.safetensors ablation/slae-0",
+    "data": "data fluent-faces ./data run empty",
+    "images": "data fluent-faces",
+    "real": "data fluent-faces",
+    "fake": "data fluent-faces",
+    "mode": "bank mix gaussian data/0.png target",
+    "out": "made run data empty made.png made.jpg made.json run/run.json",
+    "each": "made run empty",
+    "resume": "run ablation/slae-0 data",
+    "file": "run/metadata.safetensors run/generator.safetensors made.json",
+    "table": "table.csv made.csv results.json",
+    "name": "100-shot-panda fluent-faces",
+    "augment": "color translation cutout none color,cutout",
+}
+"""Values that a parameter may have, by its name."""
+
 odd_numbers = st.sampled_from(
     "0 -1 1 2 3 64 1e9 1e400 nan inf -inf 0x10 1_000 ٣ 4294967296 18446744073709551616 -0.0 1e-300 "
     "99999999999999999999999999999999 2.5".split()
@@ -67,23 +84,10 @@ odd_paths = st.sampled_from(
     "/ /dev/null /dev/zero /dev/full /proc/self/mem pipe circle dangling closed ~ ~nobody-here "
     "./run/../run empty empty.png made.png made.jpg made.webp made.tiff made.safetensors".split()
 )
-odd_texts = st.sampled_from(
-    [
-        "",
-        " ",
-        "-",
-        "--",
-        "--help",
-        "\n",
-        "x" * 5_000,
-        "猫",
-        "\udcff\udcfe",
-        "a b;c",
-        "%s{}",
-        "*",
-        "nul",
-    ]
-) | st.text(st.characters(exclude_characters="\0", exclude_categories=()), max_size=8)
+odd_words = ("", " ", "\n", "x" * 5_000, "-", "--", "--help", "猫", "\udcff\udcfe", "%s{}", "*")
+odd_texts = st.sampled_from(odd_words) | st.text(
+    st.characters(exclude_characters="\0", exclude_categories=()), max_size=8
+)
 odd = odd_numbers | odd_paths | odd_texts
 
 
@@ -123,27 +127,28 @@ def commands() -> dict[str, click.Command]:
 
 
 def lines_of(name: str, command: click.Command) -> st.SearchStrategy[Line]:
-    """Draw lines for a command."""
-    parts: list[st.SearchStrategy[tuple[str, ...]]] = [odd.map(lambda value: (value,))]
+    """Draw lines for a command: half of the values are such as the parameter may have."""
+    options: list[st.SearchStrategy[tuple[str, ...]]] = []
+    given: list[st.SearchStrategy[str]] = []
     for parameter in command.params:
-        if not isinstance(parameter, click.Option):
-            continue
-        spelled = st.sampled_from((*parameter.opts, *parameter.secondary_opts))
-        if parameter.is_flag:
-            parts.append(spelled.map(lambda option: (option,)))
-            continue
         values = odd
-        if isinstance(parameter.type, click.Path):
-            values = odd_paths | odd_paths | odd
+        if parameter.name in USUAL:
+            values = st.sampled_from(USUAL[parameter.name].split()) | odd
         elif isinstance(parameter.type, click.types.IntParamType | click.types.FloatParamType):
-            values = odd_numbers | odd_numbers | odd
+            values = st.integers(0, 70).map(str) | odd_numbers
         elif isinstance(parameter.type, click.Choice):
             values = st.sampled_from([str(choice) for choice in parameter.type.choices]) | odd
-        parts.append(st.tuples(spelled, values))
-        parts.append(st.tuples(spelled, values))  # twice as often as a flag
-    added = st.lists(st.one_of(parts), max_size=4).map(lambda some: sum(some, ()))
+        if not isinstance(parameter, click.Option):
+            given.append(values)
+            continue
+        spelled = st.sampled_from((*parameter.opts, *parameter.secondary_opts))
+        flag = spelled.map(lambda option: (option,))
+        options += [flag] if parameter.is_flag else [st.tuples(spelled, values)] * 2
+    alone = odd.map(lambda value: (value,))
+    added = st.lists(st.one_of(*options, alone), max_size=3).map(lambda some: sum(some, ()))
     base = tuple(BASES.get(name, "").split())
-    begun = st.sampled_from((base, base, base, base, ()))
+    usual = st.sampled_from((base, base, base, base, ()))
+    begun = usual | st.tuples(*given) if given else usual
     return st.builds(lambda first, then: Line(name, (*first, *then)), begun, added)
 
 
@@ -187,7 +192,7 @@ def surroundings_of(work: Path) -> None:
 
 def lines_round(root: Path, name: str, seed: int, count: int) -> Iterator[Tried]:
     """Try so many lines of a command; see `rounds.files_round`."""
-    drawn = examples(lines_of(name, commands()[name]), count, seed)
+    drawn = examples(lines_of(name, commands()[name]), count, name, seed)
     outside: list[str] = []
 
     def prepare() -> None:

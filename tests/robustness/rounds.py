@@ -39,7 +39,8 @@ def files_round(root: Path, name: str, seed: int, count: int) -> Iterator[Tried]
     damages: st.SearchStrategy[Damage] = bytes_of
     if kind.forms:
         damages = bytes_of | typed(len(kind.forms))
-    drawn = examples(st.tuples(damages, st.sampled_from(range(len(kind.readers)))), count, seed)
+    readers = st.sampled_from(range(len(kind.readers)))
+    drawn = examples(st.tuples(damages, readers), count, name, seed)
     expected = _expected(root, name, sorted({number for _, number in drawn}))
 
     def work(one: tuple[Damage, int]) -> Outcome:
