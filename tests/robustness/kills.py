@@ -176,7 +176,9 @@ def alone_run(root: Path) -> tuple[str, list[str]]:
     return outcome.where, writes
 
 
-def chain(root: Path, number: int, expected: str, writes: list[str]) -> Chain:
+def chain(
+    root: Path, number: int, expected: str, writes: list[str], kills: int = IN_A_CHAIN
+) -> Chain:
     """Kill one run several times, and let it finish.
 
     The first kills of the numbers from 0 on go through all writes; the later ones, of the
@@ -187,12 +189,13 @@ def chain(root: Path, number: int, expected: str, writes: list[str]) -> Chain:
         number: of the chain.
         expected: what an undisturbed run ends with.
         writes: all of an undisturbed run.
+        kills: how many.
     """
     chance = random.Random(number)
     restore(root)
     log = root / "writes"
     log.write_text("")
-    for turn in range(IN_A_CHAIN):
+    for turn in range(kills):
         at = number * STEP % len(writes) if turn == 0 else chance.randrange(len(writes) // 2)
         within = chance.choice((None, 0, 1, 100, 10_000, 1_000_000))
         outcome = _stage(root, Kill(1 + at, within), log)

@@ -28,13 +28,13 @@ from readers import (
     losses,
     monitor,
     of_file,
-    page,
     pictures,
     progress_pictures,
     resume,
     resume_by_command,
     sample,
     submitted,
+    table_of_results,
     unpacked,
     weights,
 )  # fmt: skip
@@ -126,7 +126,8 @@ KINDS: dict[str, Kind] = {
         "ablation/slae-0/run.json", (submitted,), ours=False, forms=(JSON,)
     ),
     "results of an ablation": Kind(
-        "results.json", (*(lambda: vars(AblationResults.load(Path("results.json"))),) * 2, page),
+        "results.json",
+        (*(lambda: vars(AblationResults.load(Path("results.json"))),) * 2, table_of_results),
         ours=False, forms=(JSON,),
     ),
     "table of a class": Kind("table.csv", (submitted,), ours=False, forms=(CSV,)),

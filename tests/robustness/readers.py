@@ -17,7 +17,6 @@ from slae_lib.datasets.fetch import fetch
 from slae_lib.datasets.store import bank_for
 from slae_lib.explorer.progress import progress_facts, read_progress
 from slae_lib.explorer.source import Source
-from slae_lib.plotting.ablation import write_page
 from slae_lib.plotting.runs import history_figure
 from slae_lib.training.checkpoint import (
     generator_facts,
@@ -147,10 +146,8 @@ def submitted() -> Any:
     return capstone.read_table(Path("table.csv"))
 
 
-def page() -> Any:
-    results = AblationResults.load(Path("results.json"))
-    write_page(results, Path("results.json"))
-    return final_table(results)
+def table_of_results() -> Any:
+    return final_table(AblationResults.load(Path("results.json")))
 
 
 def checkpoint() -> Any:
