@@ -44,7 +44,7 @@ unexport FORCE_COLOR
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test long lab notebooks student lint install clean
+.PHONY: help demo test long fuzz lab notebooks student lint install clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +61,9 @@ test: lint ## check the code and run all tests, the notebooks included
 long: install ## the tests that take minutes: lessons with each single exercise unsolved
 	"$(BIN)/python" -m pytest --color=no -m long tests
 	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 $(nbval)
+
+fuzz: install ## damage files, type nonsense and kill trainings, for half an hour (ARGS="--inputs 500")
+	"$(BIN)/python" tests/robustness/fuzz.py $(ARGS)
 
 lab: install ## open JupyterLab on the notebooks
 	"$(BIN)/python" -m jupyterlab --notebook-dir=notebooks

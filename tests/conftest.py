@@ -5,10 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from PIL import Image
-
-from slae_lib.support import pretrained
+from random_weights import save_random_vgg
 
 # Set before anything imports matplotlib, and inherited by the processes that tests start.
 os.environ["MPLBACKEND"] = "Agg"
@@ -36,19 +34,8 @@ def photos() -> Path:
 @pytest.fixture(scope="session")
 def random_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A `TORCH_HOME` with a VGG-16 whose weights are random."""
-    from torchvision.models import vgg16
-
-    with torch.device("meta"):
-        shapes = {name: value.shape for name, value in vgg16().features.state_dict().items()}
-    generator = torch.Generator().manual_seed(0)
-    state = {}
-    for name, shape in shapes.items():
-        deviation = (2 / shape[1:].numel()) ** 0.5 if len(shape) > 1 else 0.1
-        state[f"features.{name}"] = torch.randn(shape, generator=generator) * deviation
     home = tmp_path_factory.mktemp("torch-home")
-    file = home / "hub" / "checkpoints" / pretrained.VGG16.file_name
-    file.parent.mkdir(parents=True)
-    torch.save(state, file)
+    save_random_vgg(home)
     return home
 
 
