@@ -11,6 +11,7 @@ from torch import Tensor
 
 from slae_lib.explorer.source import memory_in_words
 from slae_lib.explorer.words import FLAT, highest_place, link_label
+from slae_lib.support.errors import LabError
 from slae_lib.support.images import grid_cells, to_uint8
 from slae_lib.support.sealed import reading
 from slae_lib.training.checkpoint import (
