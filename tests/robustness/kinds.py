@@ -49,7 +49,7 @@ class Kind(NamedTuple):
 
     Args:
         file: one of them, below the good files; a pattern with one match.
-        readers: who reads it, as often as listed.
+        readers: who reads it.
         ours: whether a change of its bytes has to be noticed.
         forms: how its content is taken apart and put together.
     """
@@ -60,62 +60,65 @@ class Kind(NamedTuple):
     forms: tuple[Form, ...] = ()
 
 
+SLOW = {explorer, resume, resume_by_command, export, backtrack}
+"""Readers that take seconds, and are called for fewer inputs."""
+
 KINDS: dict[str, Kind] = {
     "checkpoint": Kind(
         "run/checkpoints/step-0000003.pt",
-        (*(checkpoint, averaged, monitor) * 2, explorer, *(resume,) * 3, resume_by_command),
+        (checkpoint, averaged, monitor, explorer, resume, resume_by_command),
         forms=CHECKPOINT,
     ),
     "generator": Kind(
         str(GENERATOR),
-        (*of_file(weights, GENERATOR, 5), *of_file(facts, GENERATOR, 3), *of_file(sample, RUN, 3),
+        (of_file(weights, GENERATOR), of_file(facts, GENERATOR), of_file(sample, RUN),
          explorer, export, backtrack),
         forms=SAFETENSORS,
     ),
     "kept generator": Kind(
         str(KEPT),
-        (*of_file(weights, KEPT, 4), *of_file(sample, KEPT, 2), *of_file(facts, KEPT), explorer,
+        (of_file(weights, KEPT), of_file(sample, KEPT), of_file(facts, KEPT), explorer,
          resume),
         forms=SAFETENSORS,
     ),
     "metadata": Kind(
         str(BANK),
-        (*of_file(bank, BANK, 6), *of_file(sample, RUN, 2), explorer, export,
+        (of_file(bank, BANK), of_file(sample, RUN), explorer, export,
          lambda: slae("metadata", "show", str(BANK))),
         forms=SAFETENSORS,
     ),
     "cached metadata": Kind(
-        "cache/metadata/*.safetensors", (*(bank_of_data,) * 8, resume), forms=SAFETENSORS
+        "cache/metadata/*.safetensors", (bank_of_data, resume), forms=SAFETENSORS
     ),
     "run.json": Kind(
         "run/run.json",
-        (*(lambda: vars(RunInfo.load(RUN)),) * 4, monitor, explorer, *(resume,) * 2, export,
+        (lambda: vars(RunInfo.load(RUN)), monitor, explorer, resume, export,
          backtrack, resume_by_command),
         ours=False, forms=(JSON,),
     ),
     "metrics.csv": Kind(
         "run/metrics.csv",
-        (*(lambda: losses(RUN),) * 4, monitor, history, resume, export, resume_by_command),
+        (lambda: losses(RUN), monitor, history, resume, export),
         ours=False, forms=(CSV,),
     ),
     "sample grid": Kind(
         "run/samples/0000003.png",
-        (*(progress_pictures,) * 4, monitor, resume, export, resume_by_command), ours=False,
+        (progress_pictures, monitor, resume, export), ours=False,
     ),
     "kept features": Kind(
         "cache/features/*.safetensors", (features,), forms=SAFETENSORS
     ),
     "index": Kind(
         "cache/pictures/????????????????.json",
-        (*(pictures,) * 4, cache_commands, clear_cache), ours=False, forms=(JSON,),
+        (pictures, cache_commands, clear_cache), ours=False, forms=(JSON,),
     ),
-    "pixels": Kind("cache/pictures/*.pixels", (*(pictures,) * 6, cache_commands, clear_cache)),
+    "pixels": Kind("cache/pictures/*.pixels", (pictures, cache_commands, clear_cache)),
     "download record": Kind(
         f"cache/datasets/{FETCHED}.json",
         (fetched, lambda: slae("data", "fetch", FETCHED)), ours=False, forms=(JSON,),
     ),
     "archive": Kind(
-        f"cache/datasets/{FETCHED}.zip", (*(unpacked,) * 3, fetched), ours=False,
+        f"cache/datasets/{FETCHED}.zip", (unpacked, fetched), ours=False,
         forms=(ZIP,),
     ),
     "record of a trial": Kind(
@@ -127,7 +130,7 @@ KINDS: dict[str, Kind] = {
     ),
     "results of an ablation": Kind(
         "results.json",
-        (*(lambda: vars(AblationResults.load(Path("results.json"))),) * 2, table_of_results),
+        (lambda: vars(AblationResults.load(Path("results.json"))), table_of_results),
         ours=False, forms=(JSON,),
     ),
     "table of a class": Kind("table.csv", (submitted,), ours=False, forms=(CSV,)),

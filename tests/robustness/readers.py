@@ -162,9 +162,11 @@ def progress_pictures() -> Any:
     return load_samples(RUN, 2)
 
 
-def of_file(function: Callable[[Path], Any], file: Path, times: int = 1) -> tuple[Reader, ...]:
+def of_file(function: Callable[[Path], Any], file: Path) -> Reader:
+    """Return a reader of one file."""
+
     def reader() -> Any:
         return function(file)
 
     reader.__name__ = function.__name__
-    return (reader,) * times
+    return reader

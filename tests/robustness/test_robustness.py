@@ -37,7 +37,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_damaged_files_are_refused_or_read_as_before(root: Path, name: str) -> None:
-    found = list(files_round(root, name, 0, FILES))
+    found = list(files_round(root, name, 0, FILES, short=True))
     assert [tried for tried in found if tried.outcome.is_finding] == []
     assert len(found) == FILES
 
