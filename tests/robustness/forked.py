@@ -6,6 +6,7 @@ with the next one. The parent imports torch and computes nothing with it, or no 
 """
 
 import faulthandler
+import gc
 import json
 import os
 import re
@@ -138,6 +139,7 @@ def _run(
     """Be the child; never return."""
     try:
         os.setsid()
+        gc.freeze()  # what the parent has made need not be looked through again and again
         null = os.open(os.devnull, os.O_RDWR)
         os.dup2(null, 0)
         os.dup2(said.fileno(), 1)

@@ -24,6 +24,7 @@ from readers import (
     export,
     facts,
     fetched,
+    held,
     history,
     losses,
     monitor,
@@ -137,7 +138,7 @@ KINDS: dict[str, Kind] = {
     "picture": Kind("data/0.png", (pictures,), ours=False),
     "photograph": Kind("data/2.jpg", (pictures,), ours=False),
     "other picture": Kind("data/3.webp", (pictures,), ours=False),
-    "lock": Kind("run/.lock", (resume,), ours=False),
+    "lock": Kind("run/.lock", (held, resume), ours=False),
 }  # fmt: skip
 
 

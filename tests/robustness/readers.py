@@ -26,7 +26,7 @@ from slae_lib.training.checkpoint import (
 )
 from slae_lib.training.log import load_samples, read_metrics
 from slae_lib.training.loop import train
-from slae_lib.training.run import RunInfo, newest_checkpoint
+from slae_lib.training.run import RunInfo, locked, newest_checkpoint
 from slae_lib.training.start import reached
 from slae_lib.training.start import resume as load_resumed
 
@@ -61,6 +61,11 @@ def resume() -> Any:
 def resume_by_command() -> Any:
     slae("train", "--resume", "run", "--iterations", "4")
     return result_of(RUN)
+
+
+def held() -> Any:
+    with locked(RUN):
+        return RunInfo.load(RUN).data_fingerprint
 
 
 def weights(file: Path) -> Any:
