@@ -100,6 +100,7 @@ def averaged_generator(state: dict[str, Any], path: Path) -> Generator:
         generator = _generator_of(model_from_dict(state["model"]), weights, path, folded=False)
     refresh_spectral_norm(generator)
     fold_spectral_norm(generator)
+    _check_fits(generator.state_dict(), generator, path, "generator")  # numbers may be too large
     return generator.eval().requires_grad_(False)
 
 

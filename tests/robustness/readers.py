@@ -18,6 +18,7 @@ from slae_lib.datasets.store import bank_for
 from slae_lib.explorer.progress import progress_facts, read_progress
 from slae_lib.explorer.source import Source
 from slae_lib.plotting.runs import history_figure
+from slae_lib.support.errors import LabError
 from slae_lib.training.checkpoint import (
     generator_facts,
     load_averaged_generator,
@@ -103,7 +104,9 @@ def monitor() -> Any:
 def explorer() -> Any:
     source = Source(RUN)
     read = [source.generator(label).state_dict() for label in source.files]
-    return [list(source.files), read, source.scale, source.trouble]
+    if source.trouble:  # it goes on without the metadata, and says why
+        raise LabError(source.trouble)
+    return [list(source.files), read, source.scale]
 
 
 def history() -> Any:

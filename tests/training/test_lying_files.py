@@ -181,6 +181,19 @@ def test_weights_that_are_no_numbers_draw_nothing(tmp_path: Path, number: float)
         save_generator(path, generator)
 
 
+def test_weights_too_large_to_be_normalised_draw_nothing(
+    good: dict[str, Any], tmp_path: Path
+) -> None:
+    lying = copy.deepcopy(good)
+    for weight in lying["average"].values():
+        if weight.is_floating_point():
+            weight.fill_(-3e38)
+    path = tmp_path / "step-0000002.pt"
+    save_checkpoint(path, lying)
+    with pytest.raises(LabError, match="not finite"):
+        load_averaged_generator(path)
+
+
 @pytest.mark.parametrize("train", ["null", "[]", "3", "{", '{"metadata_scale": []}'])
 def test_a_header_of_nonsense_is_no_traceback(run: Path, tmp_path: Path, train: str) -> None:
     path = tmp_path / "generator.safetensors"
