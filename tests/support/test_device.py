@@ -70,7 +70,8 @@ def test_a_cpu_gets_bf16_if_it_has_instructions_for_it() -> None:
 
 
 SHORT_OF_MEMORY = """
-import torch
+import resource, torch
+resource.setrlimit(resource.RLIMIT_DATA, (resource.RLIM_INFINITY,) * 2)  # not that of the tests
 from slae_lib.support import device
 from slae_lib.support.errors import LabError, in_words
 device.memory = lambda: 2 * 10**9
