@@ -17,6 +17,8 @@ PLACES = {
     "TrainConfig": ["slae_lib.training.config", "slae_lib.config"],
     "PRESETS": ["slae_lib.training.presets", "slae_lib.presets"],
     "TrainingState": ["slae_lib.training.state"],
+    "save_checkpoint": ["slae_lib.training.checkpoint", "slae_lib.checkpoint"],
+    "load_checkpoint": ["slae_lib.training.checkpoint", "slae_lib.checkpoint"],
     "TrainingStep": ["slae_lib.training.step"],
     "family_of": ["slae_lib.training.families", "slae_lib.models"],
     "make_generator": ["slae_lib.training.families", "slae_lib.models"],

@@ -20,7 +20,7 @@ import facts
 from sides import GitError, Side, Worker, other_side, this_side
 from tables import HEADER, line, summary
 
-WHATS = "iteration parts sampling fid startup reading".split()
+WHATS = "iteration parts checkpoint sampling fid startup reading".split()
 WITHOUT_MODEL = ("fid", "reading")
 IMAGES = {64: 64, 256: 8, 1024: 2}
 """By the resolution: images drawn in a round."""

@@ -7,6 +7,7 @@ multiplications of those parts that have any, `heaviest` the convolution that se
 
 import dataclasses
 import itertools
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -143,6 +144,31 @@ class Parts(Work):
         self.last = now
 
 
+class Checkpoint(Work):
+    """A checkpoint after one iteration: written, read, and taken into the networks."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        super().__init__(job)
+        training = self.training()
+        training.iterate()  # the optimisers have their moments from now on
+        self.state = training.state
+        self.folder = tempfile.TemporaryDirectory(prefix="slae-checkpoint-")  # goes with the work
+        self.path = Path(self.folder.name) / "step-0000001.pt"
+        self.images = 0
+
+    def round(self) -> dict[str, float]:
+        header = {"model": {}, "train": {}, "data_fingerprint": ""}
+        save, load = part("save_checkpoint"), part("load_checkpoint")
+        return {
+            "save a checkpoint": self.timed(
+                lambda: save(self.path, header | self.state.state_dict())
+            ),
+            "load a checkpoint": self.timed(
+                lambda: self.state.load_state_dict(load(self.path), self.path)
+            ),
+        }
+
+
 class Sampling(Work):
     """Images of a finished generator, as `slae sample` and the evaluation draw them."""
 
@@ -221,6 +247,7 @@ class Reading(Work):
 WORKS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "iteration": Iteration,
     "parts": Parts,
+    "checkpoint": Checkpoint,
     "sampling": Sampling,
     "fid": FidFeatures,
     "reading": Reading,
