@@ -54,7 +54,7 @@ def load_record(run: Path) -> tuple[Trial, int]:
     """
     path = run / RECORD
     with reading(path, f"delete the folder {run}, and it is trained again"):
-        values = read_json(path)
+        values = read_json(path, finite=False)  # a training may have diverged
         count = check_count(values.pop("count"), "count")
         return Trial.from_dict(values), count
 

@@ -66,7 +66,8 @@ class Trial:
         points = tuple(Point(**point) for point in values["points"])
         trial = cls(**{**values, "points": points})
         numbers = [trial.seconds, *(number for point in points for number in astuple(point))]
-        if not (points and isinstance(trial.system, str) and all(map(math.isfinite, numbers))):
+        are_numbers = all(isinstance(number, int | float) for number in numbers)
+        if not (points and are_numbers and isinstance(trial.system, str)):
             raise ValueError("a trial is no trial")
         for name in ("seed", "parameters"):
             check_count(getattr(trial, name), name)
@@ -108,7 +109,7 @@ class AblationResults:
         """
         missing = f"{path} does not exist; `slae ablate` writes such a file."
         with reading(path, "write it anew with `slae ablate`", missing):
-            values = read_json(path)
+            values = read_json(path, finite=False)
             if values.pop("format") != FORMAT:
                 raise ValueError("another format")
             trials = tuple(Trial.from_dict(trial) for trial in values.pop("trials"))

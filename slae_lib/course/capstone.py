@@ -16,6 +16,7 @@ from slae_lib.ablation.results import Trial
 from slae_lib.ablation.systems import all_systems
 from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.files import atomic_write, check_writable
+from slae_lib.support.sealed import reading
 from slae_lib.training.presets import PRESETS
 from slae_lib.training.run import RunInfo
 
@@ -107,10 +108,10 @@ def read_table(table: Path) -> list[Row]:
     """
     if not table.exists():
         return []
-    try:
-        with table.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file, strict=True)
-            columns, rows = tuple(reader.fieldnames or ()), list(reader)
+    mend = "mend it, or give the name of a new file"
+    with reading(table, mend), table.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file, strict=True)
+        columns, rows = tuple(reader.fieldnames or ()), list(reader)
         if columns != COLUMNS:
             raise ValueError(f"its columns are not {', '.join(COLUMNS)}")
         for number, row in enumerate(rows, start=1):
@@ -119,11 +120,6 @@ def read_table(table: Path) -> list[Row]:
             int(row["seed"])
             if not math.isfinite(float(row["fid"])):
                 raise ValueError(f"row {number} has the FID {row['fid']}")
-    except (OSError, ValueError, csv.Error) as error:
-        raise LabError(
-            f"{table} is no table of `slae ablate submit` ({error}); mend it, or give the name of "
-            "a new file."
-        ) from None
     return rows
 
 

@@ -12,7 +12,7 @@ import json
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -65,21 +65,24 @@ def reading(path: Path, mend: str, missing: str | None = None) -> Iterator[None]
         ) from None
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, *, finite: bool = True) -> dict[str, Any]:
     """Return the object in a JSON file; call it inside `reading`.
 
     Raises:
-        ValueError: if it is too large, no JSON, or no object, or holds a number that is none.
+        ValueError: if it is too large, no JSON, or no object, or, with ``finite``, holds a number
+            that is none.
     """
 
-    def refuse(constant: str) -> NoReturn:
-        raise ValueError(f"it holds {constant}")
+    def constant(name: str) -> float:
+        if finite:
+            raise ValueError(f"it holds {name}")
+        return float(name)
 
     with path.open("rb") as file:
         content = file.read(LARGEST_JSON + 1)
     if len(content) > LARGEST_JSON:
         raise ValueError("it is far too large")
-    values = json.loads(content.decode(), parse_constant=refuse)
+    values = json.loads(content.decode(), parse_constant=constant)
     if not isinstance(values, dict):
         raise ValueError("it holds no names with values")
     return values

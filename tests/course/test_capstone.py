@@ -154,7 +154,7 @@ def test_a_run_that_diverged_is_refused(tmp_path: Path, fid: float) -> None:
     [
         (b"iteration,images\n1,8\n", "its columns are not data, pictures"),
         (b"", "its columns are not data, pictures"),
-        (b"\xff\xfe\x00", "is no table"),
+        (b"\xff\xfe\x00", "is damaged or was not written"),
         (",".join(COLUMNS).encode() + b"\nfaces,51d9\n", "row 1 has not 10 cells"),
         (",".join(COLUMNS).encode() + b"\n" + b"1," * 10 + b"1\n", "row 1 has not 10 cells"),
         (",".join(COLUMNS).encode() + b"\na,b,c,1,1,fastgan,0,nan,1,1\n", "row 1 has the FID nan"),
