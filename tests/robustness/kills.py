@@ -135,11 +135,12 @@ def go_on() -> None:
 
 
 def finished() -> str:
-    """Return a checksum of all that a finished run is compared by."""
+    """Return two checksums of a finished run: of its result, and of what one looks back at."""
     run = Path(RUN)
-    pictures = {path.name: path.read_bytes() for path in run.glob("samples/*")}
-    names = sorted(str(path) for path in run.rglob("*") if not path.is_dir())
-    return digest([result_of(run), pictures, names])[0]
+    kept = [path for path in sorted(run.rglob("*")) if path.is_file() and path.name[0] != "."]
+    inside = [path.read_bytes() for path in kept if path.parent.name in ("samples", "generators")]
+    looked_back_at = [inside, [str(path) for path in kept]]
+    return f"{digest(result_of(run))[0]} {digest(looked_back_at)[0]}"
 
 
 def _stage(root: Path, kill: Kill | None, log: Path | None) -> Outcome:
@@ -204,8 +205,11 @@ def chain(
     if outcome.what in ("killed", "as before"):
         outcome = _stage(root, None, None)
     if outcome.what == "as before":
-        if left := temporaries(root / "work"):
+        same = [a == b for a, b in zip(outcome.where.split(), expected.split(), strict=True)]
+        if not same[0]:
+            outcome = Outcome("silent", "metrics, last checkpoint or generator are others")
+        elif not same[1]:
+            outcome = Outcome("silent", "grids or generators to look back at are missing or others")
+        elif left := temporaries(root / "work"):
             outcome = Outcome("left over", ", ".join(left))
-        elif outcome.where != expected:
-            outcome = Outcome("silent", "the run has ended with something else")
     return Chain(number, tuple(log.read_text().splitlines()), outcome)
