@@ -75,9 +75,9 @@ def prepare_process() -> None:
 
         soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
         used = psutil.Process().memory_info()
-        free = psutil.virtual_memory().available + psutil.swap_memory().free
-        # What was asked for and never touched counts in the limit and takes no memory.
-        limit = used.data - used.rss + min(used.rss + free, memory())
+        # What was asked for and never touched counts in the limit and takes no memory. All of the
+        # memory and not what is free now: other programs may end before this one needs it.
+        limit = used.data - used.rss + memory()
         if soft == resource.RLIM_INFINITY and not torch.accelerator.is_available():
             resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
 

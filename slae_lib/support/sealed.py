@@ -6,7 +6,6 @@ that a bit which a disk has turned is found. Files from before there were seals 
 """
 
 import contextlib
-import errno
 import hashlib
 import json
 import stat
@@ -15,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import save
 from torch import Tensor
 
 from slae_lib.support.errors import LabError, UsageError, is_shortage
@@ -106,12 +105,8 @@ def save_tensors(
     stored = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
     header = {key: json.dumps({**facts, _SEAL: _seal(stored, facts)})}
     with atomic_write(path) as temporary:
-        try:
-            save_file(stored, temporary, header)
-        except SafetensorError as error:
-            # The library's own error type hides the number of the operating system's error.
-            number = errno.ENOSPC if "os error 28" in str(error) else errno.EIO
-            raise OSError(number, str(error)) from error
+        # Not by safetensors itself, whose own temporary file nobody would sweep after a kill.
+        temporary.write_bytes(save(stored, header))
 
 
 def load_tensors(path: Path, key: str) -> tuple[dict[str, Tensor], dict[str, Any]]:

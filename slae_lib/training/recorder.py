@@ -133,10 +133,10 @@ class Recorder:
                     row["broken"] = broken(drawn, self.real)
             with beside_the_weights(str(self.metrics.path)):
                 self.metrics.write(row)
+        if samples is not None:  # before the checkpoint, after which nobody would make them anew
+            self._keep(samples)
         if saving:
             self._save()
-        if samples is not None:
-            self._keep(samples)
         if row is not None and self.callback is not None:
             try:
                 self.callback(Progress(self.run, iteration, row, samples))
