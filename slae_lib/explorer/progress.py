@@ -13,7 +13,7 @@ from slae_lib.explorer.source import memory_in_words
 from slae_lib.explorer.words import FLAT, highest_place, link_label
 from slae_lib.support.errors import LabError
 from slae_lib.support.images import grid_cells, to_uint8
-from slae_lib.support.sealed import reading
+from slae_lib.support.sealed import reading, understanding
 from slae_lib.training.checkpoint import (
     CHECKPOINT_MEND,
     averaged_generator,
@@ -176,7 +176,7 @@ def _glance(run: Path, before: Glance | None) -> Glance | None:
         generator = averaged_generator(state, paths[-1])
         if not generator.config.has_attention:
             return Glance(paths[-1], state["iteration"], torch.empty(0), {})
-        with reading(paths[-1], CHECKPOINT_MEND):
+        with understanding(paths[-1], CHECKPOINT_MEND):
             iteration, noise = state["iteration"], state["fixed_noise"][:LOOKED_AT]
             metadata = state["fixed_metadata"]
             del state  # the optimisers' part is large

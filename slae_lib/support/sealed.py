@@ -42,16 +42,28 @@ def reading(path: Path, mend: str, missing: str | None = None) -> Iterator[None]
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for without end
             raise LabError(f"{path} is a folder or a device and no file; {mend}.")
-        yield
+        with understanding(path, mend):
+            yield
     except (FileNotFoundError, NotADirectoryError):
         raise LabError(missing or f"{path} does not exist; {mend}.") from None
     except OSError as error:
         raise LabError(
             f"{path} cannot be read ({error.strerror or error}); change its permissions, or {mend}."
         ) from None
+
+
+@contextlib.contextmanager
+def understanding(path: Path, mend: str) -> Iterator[None]:
+    """Do so for what was read from a file before.
+
+    Raises:
+        LabError: if it is not what is wanted.
+    """
+    try:
+        yield
     except UsageError as error:  # of a setting that the file names
         raise LabError(f"{path}: {error}") from None
-    except LabError:
+    except (LabError, OSError):
         raise
     except Exception as error:  # libraries have many names for one thing: not what was written
         if is_shortage(error):

@@ -15,7 +15,14 @@ from slae_lib.datasets.bank import Scale
 from slae_lib.generator import Generator
 from slae_lib.support.errors import LabError
 from slae_lib.support.files import atomic_write
-from slae_lib.support.sealed import check_count, check_like, load_tensors, reading, save_tensors
+from slae_lib.support.sealed import (
+    check_count,
+    check_like,
+    load_tensors,
+    reading,
+    save_tensors,
+    understanding,
+)
 from slae_lib.support.spectral_norm import fold_spectral_norm, refresh_spectral_norm
 from slae_lib.training.families import make_generator, model_from_dict, model_to_dict
 
@@ -90,7 +97,7 @@ def averaged_generator(state: dict[str, Any], path: Path) -> Generator:
     Raises:
         LabError: if its weights do not fit its own config.
     """
-    with reading(path, CHECKPOINT_MEND):
+    with understanding(path, CHECKPOINT_MEND):
         prefix = "module."  # of `torch.optim.swa_utils.AveragedModel`
         weights = {
             name.removeprefix(prefix): value
@@ -244,7 +251,7 @@ def trained_scale(path: Path) -> Scale:
         LabError: as `generator_facts`.
     """
     facts = generator_facts(path)
-    with reading(path, _AGAIN):
+    with understanding(path, _AGAIN):
         train = json.loads(facts.get("train", "{}"))
         return "raw" if train.get("metadata_scale") == "raw" else "standardised"
 

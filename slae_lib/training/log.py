@@ -85,15 +85,17 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         reading(path, "delete it"),
         path.open(newline="", encoding="utf-8", errors="replace") as file,
     ):
-        cut = False
-        for line in csv.DictReader(line.replace("\0", "?") for line in file):
+        lines, cut = csv.DictReader(line.replace("\0", "?") for line in file), False
+        if "iteration" not in (lines.fieldnames or METRICS):
+            raise ValueError("its first line names no columns of this lab")
+        for line in lines:
             damaged += cut
             numbers = _numbers(line)
             cut = numbers is None
             if numbers is not None:
                 rows.append(numbers)
     if damaged:
-        warnings.warn(f"{damaged} damaged lines of {path} are left out.", stacklevel=2)
+        warnings.warn(f"Damaged lines of {path} are left out: {damaged}.", stacklevel=2)
     return rows
 
 

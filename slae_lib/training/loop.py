@@ -20,7 +20,7 @@ from slae_lib.support.device import memory, pick_device, prepare_process
 from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.images import to_float
 from slae_lib.support.progress import fitting, progress_bar
-from slae_lib.support.sealed import reading
+from slae_lib.support.sealed import understanding
 from slae_lib.support.spectral_norm import refresh_spectral_norm
 from slae_lib.training.batches import image_batches
 from slae_lib.training.checkpoint import CHECKPOINT_MEND, load_checkpoint, save_generator
@@ -191,7 +191,7 @@ def check_inputs(
 def _check_checkpoint(
     checkpoint: dict[str, Any], path: Path, model: NetworkConfig, images: ImageSet, batch: int
 ) -> None:
-    with reading(path, CHECKPOINT_MEND):
+    with understanding(path, CHECKPOINT_MEND):
         if model_from_dict(checkpoint["model"]) != model:
             raise LabError(
                 f"{path} was saved with another model configuration; resume it with its own, "

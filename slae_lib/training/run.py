@@ -33,6 +33,7 @@ from slae_lib.training.log import NOTHING_MEASURED
 LOCK = ".lock"  # the file in a run's folder that a training holds
 STARTED = {"run.json", "metrics.csv"}  # what a run writes before its first iterations
 OWN = STARTED | {"generator.safetensors", "metadata.safetensors"}
+DRAWN = {"samples.png", "attention.png", "history.png", "progress.png"}
 FOLDERS = ("checkpoints", "generators", "samples")
 
 
@@ -231,7 +232,7 @@ def locked(run: Path) -> Iterator[None]:
 def _sweep(run: Path) -> None:
     """Delete the temporary files of killed trainings; those of other commands may be in use."""
     for path in (path for folder in ("", *FOLDERS) for path in (run / folder).glob(".*")):
-        if (meant := meant_for(path)) and (path.parent != run or meant in OWN):
+        if (meant := meant_for(path)) and (path.parent != run or meant in OWN | DRAWN):
             with contextlib.suppress(OSError):
                 path.unlink()
 

@@ -20,7 +20,7 @@ from slae_lib.metadata import RESOLUTION, MetadataExtractor
 from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.folding import fold_batch_norm
 from slae_lib.support.images import to_float, to_uint8
-from slae_lib.support.sealed import reading
+from slae_lib.support.sealed import understanding
 from slae_lib.training.checkpoint import generator_facts, load_generator, trained_scale
 
 MODES = get_args(Mode)
@@ -211,7 +211,7 @@ def bank_beside(file: Path) -> MetadataBank:
             f"{path} is missing; this generator takes metadata, so copy it from the run's folder."
         )
     bank, facts = MetadataBank.load(path), generator_facts(file)
-    with reading(file, "train it again"):
+    with understanding(file, "train it again"):
         channels = json.loads(facts["config"])["metadata_dim"]
     # Generators from before the pictures were noted say no more than how many numbers they take.
     learned = channels, facts.get("data_fingerprint", bank.data_fingerprint)

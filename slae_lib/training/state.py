@@ -15,7 +15,7 @@ from slae_lib.config import NetworkConfig
 from slae_lib.datasets.bank import MetadataBank
 from slae_lib.generator import Generator
 from slae_lib.support.images import to_uint8
-from slae_lib.support.sealed import check_count, check_like, reading
+from slae_lib.support.sealed import check_count, check_like, understanding
 from slae_lib.support.spectral_norm import refresh_spectral_norm
 from slae_lib.training.checkpoint import CHECKPOINT_MEND, load_into
 from slae_lib.training.config import RunConfig, TrainConfig
@@ -119,7 +119,7 @@ class TrainingState:
         Raises:
             LabError: if anything in it does not fit what is there.
         """
-        with reading(path, CHECKPOINT_MEND):
+        with understanding(path, CHECKPOINT_MEND):
             for name in ("generator", "discriminator", "average"):
                 load_into(getattr(self, name), state[name], path, name)
             for name, extra in self.extras.items():
