@@ -183,9 +183,8 @@ def _ends(points: tuple[Point, ...], config: Any) -> tuple[Point, ...]:
 
 
 def restore(root: Path) -> Path:
-    """Make ``root/work`` anew, go there and return it."""
+    """Make ``root/work`` anew and return it."""
     work = root / "work"
-    os.chdir(root)
     if work.exists():
         for folder, _, files in os.walk(work):
             if "closed" in files:
@@ -193,6 +192,16 @@ def restore(root: Path) -> Path:
         shutil.rmtree(work)
     # Large files are linked: whoever changes one makes a new one, as `intact` will tell.
     shutil.copytree(root / "good", work, copy_function=_link_or_copy)
+    return work
+
+
+def enter(root: Path) -> Path:
+    """Make ``root/work`` anew and go there, in a child: the tests' own process stays where it is.
+
+    From ``root``, since files are deleted by names that are relative to folders.
+    """
+    os.chdir(root)
+    work = restore(root)
     os.chdir(work)
     return work
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from damage import CHANGES, Bytes, Damage, change, edit, plant
 from forked import Outcome
 from forms import CHECKPOINT, CSV, JSON, SAFETENSORS, ZIP, Form
-from good import FETCHED, digest, features, restore, slae, temporaries, tried
+from good import FETCHED, digest, enter, features, slae, temporaries, tried
 from readers import (
     BANK,
     GENERATOR,
@@ -148,7 +148,7 @@ def attempt(root: Path, name: str, reader: Reader, damage: Damage | None, expect
     Without a damage the checksum of what is read comes back, as the outcome's place.
     """
     kind = KINDS[name]
-    work = restore(root)
+    work = enter(root)
     (path,) = work.glob(kind.file)
     if damage is not None:
         others = [other for one in KINDS.values() for other in (root / "good").glob(one.file)]

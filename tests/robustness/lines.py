@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import click
 from damage import examples
 from forked import Outcome, in_children
-from good import restore, slae, surroundings, temporaries, tried
+from good import enter, slae, surroundings, temporaries, tried
 from hypothesis import strategies as st
 from rounds import Tried
 
@@ -201,7 +201,7 @@ def lines_round(root: Path, name: str, seed: int, count: int) -> Iterator[Tried]
         guard(root, outside)
 
     def work(line: Line) -> Outcome:
-        folder = restore(root)
+        folder = enter(root)
         surroundings_of(folder)
         outside.clear()
         outcome, _, warned = tried(lambda: slae(*name.split(), *line.words))
