@@ -59,8 +59,8 @@ def _save(state: dict[str, Any], file: Any) -> None:
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint onto the CPU; nothing in it can run code.
 
-    What it was written with is all there, of the right kind and unchanged, but for the tensors'
-    shapes, which are for whoever loads them into something to compare.
+    Its bytes are those that were written, and it counts iterations and seconds. All else in it is
+    for whoever loads it into something to compare.
 
     Raises:
         LabError: if the file is missing, damaged or no checkpoint of this lab.
