@@ -39,8 +39,10 @@ Reader = Callable[[], Any]
 
 
 def losses(run: Path) -> list[dict[str, Any]]:
+    """The log but for the clock. A loss that is no number is a step that half precision skipped."""
     clock = dict.fromkeys(("seconds", "images_per_second"))
-    return [row | clock for row in read_metrics(run / "metrics.csv")]
+    return [{name: str(value) for name, value in (row | clock).items()}
+            for row in read_metrics(run / "metrics.csv")]  # fmt: skip
 
 
 def result_of(run: Path) -> list[Any]:
