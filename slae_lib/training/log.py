@@ -1,6 +1,7 @@
 """What a run has measured and drawn so far: ``metrics.csv`` and ``samples/``."""
 
 import csv
+import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -14,22 +15,14 @@ from slae_lib.support.files import atomic_write, write_error
 from slae_lib.support.images import grid_cells, image_grid, resized
 from slae_lib.support.sealed import check_count, reading
 
-METRICS = (
-    "iteration",
-    "images",
-    "seconds",
-    "images_per_second",
-    "discriminator",
-    "generator",
-    "reconstruction",
-    "penalty",
-    "real_logits",
-    "fake_logits",
-    "diversity",
-    "broken",
+METRICS = tuple(
+    "iteration images seconds images_per_second discriminator generator reconstruction penalty "
+    "real_logits fake_logits diversity broken".split()
 )
 
 NOTHING_MEASURED = (",".join(METRICS) + "\n").encode()  # what ``metrics.csv`` begins with
+
+LARGEST = torch.finfo(torch.float32).max  # that a loss can be
 
 CELL_LIMIT = 256  # px; a grid of 64 images at 1024 would be 8192 px wide
 
@@ -106,6 +99,9 @@ def _numbers(line: dict[Any, Any]) -> dict[str, Any] | None:
         numbers = {name: float(line[name]) if line.get(name) else None for name in METRICS}
         whole = {name: check_count(int(line[name]), name) for name in ("iteration", "images")}
     except (ValueError, KeyError):
+        return None
+    # Infinite is a loss of a step that half precision skipped; larger than the largest is damage.
+    if any(LARGEST < abs(value or 0) < math.inf for value in numbers.values()):
         return None
     return numbers | whole
 

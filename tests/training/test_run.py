@@ -1,6 +1,7 @@
 """The folder of a run: its files, and what a new run may take."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -122,14 +123,23 @@ def test_a_damaged_log_is_said_and_the_run_goes_on(tmp_path: Path, content: byte
     assert read_metrics(path) == [row(30)]
 
 
-def test_a_damaged_line_of_a_log_is_left_out_and_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize("loss", ["many", "1e308", "-3.5e38", "0x3"])
+def test_a_damaged_line_of_a_log_is_left_out_and_said(tmp_path: Path, loss: str) -> None:
     path = tmp_path / "metrics.csv"
     metrics = MetricsFile(path)
     metrics.write(row(10))
-    metrics.write(row(20) | {"generator": "many"})
+    metrics.write(row(20) | {"generator": loss})
     metrics.write(row(30))
     with pytest.warns(UserWarning, match=r"Damaged lines of .* are left out: 1\."):
         assert read_metrics(path) == [row(10), row(30)]
+
+
+@pytest.mark.parametrize("loss", [math.inf, math.nan])
+def test_a_loss_that_half_precision_skipped_stays_in_the_log(tmp_path: Path, loss: float) -> None:
+    metrics = MetricsFile(tmp_path / "metrics.csv")
+    metrics.write(row(10) | {"generator": loss})
+    (found,) = read_metrics(tmp_path / "metrics.csv")
+    assert repr(found["generator"]) == repr(loss)
 
 
 def test_a_log_that_is_a_folder_ends_no_training(tmp_path: Path) -> None:
