@@ -14,7 +14,7 @@ from slae_lib.ablation.systems import all_systems
 from slae_lib.evaluation.intervals import CONFIDENCE, Interval
 from slae_lib.support.errors import LabError
 from slae_lib.support.files import atomic_write
-from slae_lib.support.sealed import check_count, read_json, reading
+from slae_lib.support.sealed import check_count, check_measure, read_json, reading
 
 FORMAT = "slae-lab-ablation-1"
 
@@ -65,12 +65,12 @@ class Trial:
         """
         points = tuple(Point(**point) for point in values["points"])
         trial = cls(**{**values, "points": points})
-        numbers = [trial.seconds, *(number for point in points for number in astuple(point))]
-        are_numbers = all(isinstance(number, int | float) for number in numbers)
-        if not (points and are_numbers and isinstance(trial.system, str)):
+        if not (points and isinstance(trial.system, str)):
             raise ValueError("a trial is no trial")
-        for name in ("seed", "parameters"):
-            check_count(getattr(trial, name), name)
+        for number in [trial.seconds, *(number for point in points for number in astuple(point))]:
+            check_measure(number, "a measure")
+        for count in (trial.seed, trial.parameters, *(point.images for point in points)):
+            check_count(count, "seed, parameters or images")
         return trial
 
 

@@ -44,7 +44,6 @@ class WeightsFile:
     sha256: str  # how the checksum of the download begins
     size: int  # bytes of the download, about
     source: str  # who made it, under which licence
-    needed_for: str
 
     @property
     def file_name(self) -> str:
@@ -112,7 +111,6 @@ VGG16 = WeightsFile(
     size=553_400_000,
     source="K. Simonyan and A. Zisserman (Oxford VGG), Creative Commons Attribution; "
     "by way of amdegroot/ssd.pytorch and torchvision",
-    needed_for="metadata, novelty, and the uncalibrated VGG-16 distance",
 )
 VGG16_TORCHVISION = WeightsFile(
     title="VGG-16 with torchvision's weights",
@@ -120,7 +118,6 @@ VGG16_TORCHVISION = WeightsFile(
     sha256="397923af",
     size=553_400_000,
     source="torchvision, BSD 3-Clause; trained on ImageNet",
-    needed_for="calibrated LPIPS",
 )
 FID_INCEPTION = WeightsFile(
     title="Inception with FID's weights",
@@ -129,7 +126,6 @@ FID_INCEPTION = WeightsFile(
     sha256="6726825d",
     size=95_600_000,
     source="TensorFlow, Apache 2.0; by way of mseitzer/pytorch-fid",
-    needed_for="FID and KID",
 )
 WEIGHTS = (VGG16, VGG16_TORCHVISION, FID_INCEPTION)
 

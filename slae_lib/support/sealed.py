@@ -8,6 +8,7 @@ that a bit which a disk has turned is found. Files from before there were seals 
 import contextlib
 import hashlib
 import json
+import math
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,6 +25,7 @@ from slae_lib.support.files import atomic_write
 LARGEST_JSON = 2**26
 """Bytes of JSON at most: what this lab writes has some thousand."""
 _SEAL = "sha256"
+_LARGEST = torch.finfo(torch.float32).max
 
 
 @contextlib.contextmanager
@@ -151,6 +153,17 @@ def check_count(found: Any, what: str) -> int:
     if type(found) is not int or not 0 <= found < 2**53:
         raise ValueError(f"{what} is {str(found)[:40]}")
     return found
+
+
+def check_measure(found: Any, what: str) -> float:
+    """Return ``found``, a number that single precision can hold, or none (of a skipped step).
+
+    Raises:
+        ValueError: if it is not, with the name ``what``.
+    """
+    if type(found) not in (int, float) or _LARGEST < abs(found) != math.inf:
+        raise ValueError(f"{what} is {str(found)[:40]}")
+    return float(found)
 
 
 def check_like(found: Any, wanted: Tensor, what: str, *, half: bool = False) -> Tensor:

@@ -1,7 +1,6 @@
 """What a run has measured and drawn so far: ``metrics.csv`` and ``samples/``."""
 
 import csv
-import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from torch import Tensor
 from slae_lib.support.errors import beside_the_weights
 from slae_lib.support.files import atomic_write, write_error
 from slae_lib.support.images import grid_cells, image_grid, resized
-from slae_lib.support.sealed import check_count, reading
+from slae_lib.support.sealed import check_count, check_measure, reading
 
 METRICS = tuple(
     "iteration images seconds images_per_second discriminator generator reconstruction penalty "
@@ -21,8 +20,6 @@ METRICS = tuple(
 )
 
 NOTHING_MEASURED = (",".join(METRICS) + "\n").encode()  # what ``metrics.csv`` begins with
-
-LARGEST = torch.finfo(torch.float32).max  # that a loss can be
 
 CELL_LIMIT = 256  # px; a grid of 64 images at 1024 would be 8192 px wide
 
@@ -96,14 +93,12 @@ def _numbers(line: dict[Any, Any]) -> dict[str, Any] | None:
     try:
         if None in line or None in line.values():
             return None
-        numbers = {name: float(line[name]) if line.get(name) else None for name in METRICS}
+        given = {name: float(line[name]) for name in METRICS if line.get(name)}
+        numbers = {name: check_measure(value, name) for name, value in given.items()}
         whole = {name: check_count(int(line[name]), name) for name in ("iteration", "images")}
     except (ValueError, KeyError):
         return None
-    # Infinite is a loss of a step that half precision skipped; larger than the largest is damage.
-    if any(LARGEST < abs(value or 0) < math.inf for value in numbers.values()):
-        return None
-    return numbers | whole
+    return dict.fromkeys(METRICS) | numbers | whole
 
 
 def save_samples(run: Path, iteration: int, samples: Tensor) -> None:
