@@ -21,6 +21,7 @@ from slae_lib.datasets.find import SUFFIXES
 from slae_lib.support.downloads import shortage
 from slae_lib.support.errors import LabError
 from slae_lib.support.files import write_error
+from slae_lib.support.sealed import reading
 
 SMALL = 10 * 2**20
 """Archives that unpack to no more than this many bytes may be packed as tightly as they like."""
@@ -65,18 +66,19 @@ def extract_pictures(archive: Path, folder: Path, limits: Limits | None = None) 
     Raises:
         HostileArchive: if it is no zip file, is damaged, has a dangerous entry, breaks a limit or
             holds no pictures. ``folder`` is not made then.
-        LabError: if the disk is full or the folder cannot be written.
+        LabError: if the archive is no file, the disk is full or the folder cannot be written.
     """
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            entries = opened.infolist()
-            fault = next(_faults(entries, archive.stat().st_size, limits or Limits()), None)
-            if fault is None:
-                return _extract(opened, folder)
-    except UNSOUND as error:
-        fault = f"it is no sound zip file ({error})"
-    except OSError as error:
-        raise write_error(folder, error) from error
+    with reading(archive, "get the pictures from another place"):
+        try:
+            with zipfile.ZipFile(archive) as opened:
+                entries = opened.infolist()
+                fault = next(_faults(entries, archive.stat().st_size, limits or Limits()), None)
+                if fault is None:
+                    return _extract(opened, folder)
+        except UNSOUND as error:
+            fault = f"it is no sound zip file ({error})"
+        except OSError as error:
+            raise write_error(folder, error) from error
     raise HostileArchive(
         f"{archive.name} is refused: {fault}; nothing of it was kept, so get the pictures from "
         "another place."

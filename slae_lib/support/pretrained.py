@@ -23,10 +23,8 @@ from slae_lib.support.errors import LabError, UsageError
 # Where each ReLU stands in torchvision's `vgg16().features`; relu5_3 is the third of the fifth
 # group, as the VGG paper counts.
 VGG16_RELU_NAMES = {
-    "relu1_1": 1, "relu1_2": 3,
-    "relu2_1": 6, "relu2_2": 8,
-    "relu3_1": 11, "relu3_2": 13, "relu3_3": 15,
-    "relu4_1": 18, "relu4_2": 20, "relu4_3": 22,
+    "relu1_1": 1, "relu1_2": 3, "relu2_1": 6, "relu2_2": 8,
+    "relu3_1": 11, "relu3_2": 13, "relu3_3": 15, "relu4_1": 18, "relu4_2": 20, "relu4_3": 22,
     "relu5_1": 25, "relu5_2": 27, "relu5_3": 29,
 }  # fmt: skip
 

@@ -6,6 +6,7 @@ import io
 import json
 import random
 import stat
+import sys
 import tarfile
 import threading
 import warnings
@@ -315,6 +316,14 @@ def test_a_hostile_archive_leaves_nothing(
     assert [path.name for path in tmp_path.rglob("*evil*")] == []
     site.content = good_zip()  # the publisher has mended it
     assert len(pictures(silent())) == 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no devices")
+def test_a_device_is_no_archive(tmp_path: Path) -> None:
+    """Its end would be looked for until the memory is full."""
+    for thing in (Path("/dev/zero"), tmp_path):
+        with pytest.raises(LabError, match="is a folder or a device and no file; get the pictures"):
+            extract_pictures(thing, tmp_path / "set")
 
 
 @pytest.mark.parametrize(
