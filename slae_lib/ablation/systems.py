@@ -10,15 +10,7 @@ from slae_lib.config import NetworkConfig
 from slae_lib.training.config import RunConfig
 from slae_lib.training.presets import PRESETS
 
-SHARED = (
-    "batch_size",
-    "ema_decay",
-    "augment",
-    "flip",
-    "device",
-    "precision",
-    "samples",
-)
+SHARED = tuple("batch_size ema_decay augment flip device precision samples".split())
 """Settings of a run that StyleGAN2 takes over from the other systems."""
 
 

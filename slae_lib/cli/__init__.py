@@ -49,6 +49,9 @@ class LabGroup(click.Group):
                 return super().invoke(ctx)
         except LabError as error:
             raise _Failure(error) from error
+        except PermissionError as error:  # of whatever path was given, in whatever it was used for
+            words = f"{error.filename or 'A file'} cannot be used ({error.strerror}); "
+            raise _Failure(LabError(words + "name another, or change its permissions.")) from error
         except OSError as error:
             if error.errno != errno.ENAMETOOLONG:
                 raise

@@ -103,7 +103,8 @@ def _fetch_archive(info: DataSetInfo, progress: bool) -> None:
     assert info.url is not None
     archive = info.folder.with_name(f"{info.name}.zip")
     download(info.url, archive, sha256=info.sha256, size_limit=LARGEST_ARCHIVE, progress=progress)
-    digest = pooch.file_hash(archive)  # also of a file that somebody has put there by hand
+    with reading(archive, f"put {info.name}.zip in its place"):
+        digest = pooch.file_hash(archive)  # also of a file that somebody has put there by hand
     known, mend = _known_checksum(info)
     if not digest.startswith(known.lower()):
         archive.unlink()  # or the next try would meet it again

@@ -113,7 +113,7 @@ def find_pictures(folder: Path) -> list[str]:
 
 
 def _is_picture(path: Path) -> bool:
-    if not path.is_file():  # a named pipe would block for ever
+    if not os.path.isfile(path):  # a named pipe would block for ever, and some may not be asked
         return False
     try:
         with path.open("rb") as file, Image.open(file, formats=FORMATS):

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -14,7 +15,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from slae_lib.cli import main
+from slae_lib.datasets.find import find_pictures
 from slae_lib.support import progress
+from slae_lib.support.files import stored_file
 from slae_lib.training.sampling import GeneratedImages
 
 SHORT = "--preset cpu-smoke --no-metadata --iterations 1 --batch-size 2 --samples 4".split()
@@ -188,6 +191,50 @@ def test_another_fault_is_still_shown_whole(
     fail_at_the_first_step(monkeypatch, RuntimeError("shapes cannot be multiplied"))
     result = slae("train", *SHORT, "--data", folder, "--out", tmp_path / "run")
     assert isinstance(result.exception, RuntimeError)
+
+
+@pytest.fixture
+def forbidden(tmp_path: Path) -> Iterator[Path]:
+    """A folder whose inside may not even be asked for; the system's own for those who may all."""
+    own = tmp_path / "forbidden"
+    own.mkdir(mode=0)
+    for folder in (own, Path("/proc/1/cwd")):
+        try:
+            (folder / "x").exists()
+        except PermissionError:
+            yield folder
+            break
+    else:
+        pytest.skip("nothing is forbidden here")
+    own.chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "train --data {}", "train --data {}/x", "train --out {}/x", "train --resume {}",
+        "sample --run {}/x", "sample --run {demo} --out {}/x.png", "export --run {demo} --out {}/x",
+        "sample --run {demo} --metadata {}/x.png", "evaluate fid --run {}/x", "ablate --out {}/x",
+        "ablate submit {} x.csv", "notebooks {}/x", "metadata show {}/x", "data cache list",
+        "metadata extract --data fluent-faces --out {}/x",
+    ],
+)  # fmt: skip
+def test_a_place_that_may_not_be_used_is_one_sentence(
+    forbidden: Path, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "cache" in words:
+        monkeypatch.setenv("SLAE_CACHE", str(forbidden))
+    result = slae(*words.format(forbidden, demo=stored_file("demo")).split())
+    assert (result.exit_code, type(result.exception)) in [(1, SystemExit), (2, SystemExit)]
+    assert result.output.splitlines()[-1].startswith("Error: ")
+    assert str(forbidden) in result.output.splitlines()[-1]
+
+
+def test_a_folder_with_something_that_may_not_be_asked_for_is_read(
+    forbidden: Path, folder: Path
+) -> None:
+    (folder / "odd").symlink_to(forbidden / "x")
+    assert find_pictures(folder) == ["blue.png", "green.png", "red.png"]
 
 
 def test_a_long_name_of_a_folder_is_no_fault(

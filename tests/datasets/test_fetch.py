@@ -326,6 +326,12 @@ def test_a_device_is_no_archive(tmp_path: Path) -> None:
             extract_pictures(thing, tmp_path / "set")
 
 
+def test_what_is_no_file_in_the_place_of_an_archive_is_not_read(site: Site, cache: Path) -> None:
+    (cache / f"{NAME}.zip").mkdir(parents=True)
+    with pytest.raises(LabError, match=f"is a folder or a device and no file; put {NAME}.zip in"):
+        silent()
+
+
 @pytest.mark.parametrize(
     ("limits", "words"),
     [(Limits(files=6), "more than 6 entries"), (Limits(bytes=1000), "more than 1,000 bytes")],
