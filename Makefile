@@ -52,8 +52,11 @@ help: ## list the commands
 demo: install ## train a small generator on the CPU (minutes); pictures in runs/demo
 	"$(BIN)/slae" train --preset cpu-demo --out runs/demo --overwrite
 
+# A process for each core, four at most, with one thread each. `worksteal` hands out neighbouring
+# tests together, so that what a file of tests prepares is prepared once, or twice.
 test: lint ## check the code and run all tests, the notebooks included
-	"$(BIN)/python" -m pytest --color=no tests
+	OMP_NUM_THREADS=1 "$(BIN)/python" -m pytest --color=no -n auto --maxprocesses=4 \
+	  --dist=worksteal tests
 	$(nbval)
 
 # The second line computes as an old processor does, which rounds in other places: what a lesson
