@@ -1,0 +1,23 @@
+"""``slae marks``, for teachers."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("course", type=click.Path(path_type=Path))
+@click.option(
+    "--format", "layout", type=click.Choice(["plain", "canvas", "moodle"]), default="plain"
+)
+@click.option("--out", type=click.Path(path_type=Path), default="marks.csv", show_default=True)
+def marks(course: Path, layout: str, out: Path) -> None:
+    """Write the marks of the nbgrader course in folder COURSE as a table for a platform.
+
+    What is missing, not graded yet or waits for your look has no points, and not 0.
+    """
+    from slae_lib.course.marks import write_marks
+
+    for line in write_marks(course, out, layout):
+        click.echo(line)
+    click.echo(out)
