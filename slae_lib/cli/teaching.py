@@ -1,4 +1,4 @@
-"""``slae marks``, for teachers."""
+"""``slae marks`` and ``slae exam``, for teachers."""
 
 from pathlib import Path
 
@@ -21,3 +21,15 @@ def marks(course: Path, layout: str, out: Path) -> None:
     for line in write_marks(course, out, layout):
         click.echo(line)
     click.echo(out)
+
+
+@click.command()
+@click.option("--seed", required=True, help="Any text that nobody guesses; it makes the numbers.")
+@click.option("--lessons", required=True, help='Numbers of lessons, such as "02 03".')
+@click.option("--out", type=click.Path(path_type=Path), default="exam.md", show_default=True)
+def exam(seed: str, lessons: str, out: Path) -> None:
+    """Write a sheet of three questions for each lesson, and beside it the answers."""
+    from slae_lib.course.exams import write_exam
+
+    for path in write_exam(seed, lessons.split(), out):
+        click.echo(path)

@@ -112,7 +112,8 @@ def course_marks(folder: Path) -> Marks:
 def _course(folder: Path) -> Any:
     """Return nbgrader's directory of a course, as its configuration has it."""
     from nbgrader.coursedir import CourseDirectory
-    from traitlets.config import Config, PyFileConfigLoader
+    from traitlets.config import Config
+    from traitlets.config.loader import PyFileConfigLoader
 
     config = Config()
     config.CourseDirectory.root = str(folder.absolute())
