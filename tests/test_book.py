@@ -242,11 +242,9 @@ def test_the_book_in_a_browser_without_a_network(address: str) -> None:
 
         background = "getComputedStyle(document.body).backgroundColor"
         light = page.evaluate(background)
-        theme, switch = page.locator("html"), page.locator(".theme-switch-button:visible")
-        for _ in range(3):  # the system's, light, dark
-            if theme.get_attribute("data-theme") != "dark":
-                switch.first.click()
-        assert theme.get_attribute("data-theme") == "dark"
+        page.get_by_role("button", name="Color mode").first.click()
+        page.get_by_role("button", name="Dark", exact=True).first.click()
+        assert page.locator("html").get_attribute("data-theme") == "dark"
         assert page.evaluate(background) != light
 
         page.goto(f"{address}/search.html?q=hinge")

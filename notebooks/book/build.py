@@ -18,10 +18,11 @@ from pathlib import Path
 import click
 import nbformat
 from formulas import fetch_katex
-from lesson_pages import NO_STAGE, STAGE, lesson_page
+from lesson_pages import BADGE, NO_STAGE, STAGE, lesson_page
 from sphinx.cmd.build import build_main
 
 from slae_lib.cli import main as slae
+from slae_lib.course import badge
 from slae_lib.course.lessons import LESSONS
 
 BOOK = Path(__file__).parent
@@ -30,9 +31,8 @@ WHOLE_STAGE = """<iframe src="stage/index.html" title="The attention stage"></if
 <p><a href="stage/index.html">The stage in the whole window</a></p>"""
 WITHOUT_STAGE = "This copy of the book was built without it."
 STAGED = {2, 3, 12}  # lessons in which the stage is embedded
-GITHUB = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"][
-    "Repository"
-]
+TOLD = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+GITHUB = TOLD["urls"]["Repository"]
 
 # Files of the repository that are pages of the book. (README.md is two: see `page_of`.)
 PAGES = {
@@ -55,7 +55,7 @@ def page_of(target: str) -> str | None:
     """Return the page of the book that shows a file of the repository, with its anchor."""
     path, _, anchor = target.partition("#")
     entry = re.fullmatch(r"slae_lib/(\w+?)(?:\.py)?", path.rstrip("/"))
-    if entry and (BOOK.parents[1] / path).exists():
+    if entry:
         return f"api/{entry[1]}.md"
     if target in PAGES:
         return PAGES[target]
@@ -77,9 +77,13 @@ def relink(text: str, file: str, page: str) -> str:
             return link[0]
         target = os.path.normpath(Path(file).parent / link[1]).replace(os.sep, "/")
         path = target.partition("#")[0]
+        if not (ROOT / path).exists():  # code that looks like a link
+            return link[0]
         if path.endswith(".png"):
             inside: str | None = path
-        elif (inside := page_of(target)) is None:
+        else:
+            inside = page_of(target)
+        if inside is None:
             kind = "tree" if (ROOT / path).is_dir() else "blob"
             return f"]({GITHUB}/{kind}/main/{target})"
         return "](" + os.path.relpath(inside, Path(page).parent).replace(os.sep, "/") + ")"
@@ -101,12 +105,11 @@ def prose(source: Path) -> None:
     write(source, "index.md", relink(first, "README.md", "index.md") + front)
     write(source, "lab.md", "# Use the lab\n\n" + relink(second + lab, "README.md", "lab.md"))
     course, second, teachers = read("notebooks/README.md").partition("## For teachers")
-    rows = r"(^\| \[\d\d\]\((\w+\.ipynb)\).*\|)$"
-    colab = f"{GITHUB}/blob/main/notebooks".replace(
-        "github.com", "colab.research.google.com/github"
-    )
     course = course.replace(" min |", "\u00a0min |")
-    course = re.sub(rows, rf"\1 [Colab]({colab}/\2) |", course, flags=re.MULTILINE)
+    for lesson in LESSONS:
+        address = BADGE.sub(r"\1", badge(lesson.name, TOLD["version"], GITHUB))
+        row = rf"(^\| \[\d\d\]\({lesson.name}\.ipynb\).*\|)$"
+        course = re.sub(row, rf"\1 [Colab]({address}) |", course, flags=re.MULTILINE)
     course = re.sub(r"(\| points \|)\n(\|[-|]*)", r"\1 open |\n\2---|", course)
     for page, text in (("lessons/index.md", course), ("teachers.md", f"# {second[3:]}{teachers}")):
         write(source, page, relink(text, "notebooks/README.md", page))

@@ -38,7 +38,7 @@ def fetch_katex(cache: Path, folder: Path) -> None:
 
     Args:
         cache: where the package from npm is kept for the next time.
-        folder: gets ``katex.min.js``, ``katex.min.css`` and ``fonts/``.
+        folder: gets ``katex.min.js``, ``katex.min.css``, ``fonts/`` and the licence.
 
     Raises:
         SystemExit: where npm is missing or gets nothing, or the package is not the known one.
@@ -55,7 +55,7 @@ def fetch_katex(cache: Path, folder: Path) -> None:
             raise SystemExit(f"npm cannot get {PACKAGE}; is there a network? {got.stderr[-500:]}")
     if base64.b64encode(hashlib.sha512(file.read_bytes()).digest()).decode() != SHA512:
         raise SystemExit(f"{file} is not the {PACKAGE} that this book knows: delete it, try again.")
-    wanted = re.compile(r"package/dist/(katex\.min\.(?:js|css)|fonts/.*\.woff2)")
+    wanted = re.compile(r"package/(?:dist/)?(LICENSE|katex\.min\.(?:js|css)|fonts/.*\.woff2)")
     with tarfile.open(file) as packed:
         for member in packed.getmembers():
             if found := wanted.fullmatch(member.name):
