@@ -39,7 +39,7 @@ html_theme = "sphinx_book_theme"
 html_math_renderer = "katex"
 html_css_files = ["book.css"]
 html_context = {"default_mode": "auto"}
-html_copy_source = False
+html_copy_source = html_use_index = html_domain_indices = False
 html_theme_options = {
     "logo": {"text": "SLAE Lab", "alt_text": ""},
     "repository_url": told["urls"]["Repository"],
