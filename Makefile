@@ -44,7 +44,7 @@ unexport FORCE_COLOR
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test long fuzz lab notebooks student lint install clean
+.PHONY: help demo test long fuzz lab notebooks student book lint install clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -77,6 +77,9 @@ notebooks: install ## run the notebooks anew and store what comes out (NB=NAME: 
 student: install ## the students' edition in build/student (SOLUTIONS=no: none on demand, either)
 	rm -rf build/student
 	SOLUTIONS="$(SOLUTIONS)" "$(BIN)/slae" notebooks --student build/student/release/slae-lab
+
+book: install ## the course, the package and the results as a static site in build/book (needs npm)
+	"$(BIN)/python" notebooks/book/build.py
 
 lint: install ## check style, format and types
 	"$(BIN)/python" -m ruff check .

@@ -65,11 +65,11 @@ class MetadataEmbedding(nn.Module):
     deviation of about ``gain``, whatever the scale of m.
 
     A plain linear layer would do in the paper's terms, but one step of Adam moves its result by
-    (learning rate) x (sum of |m|), sqrt(metadata_dim) = 23 times as much as here, while the noise
-    that it is added to keeps its size: in our trials the metadata had drowned the noise after a
-    hundred steps, and all samples were two or
-    three pictures. Taking off the length of m keeps unusual pictures, whose standardised metadata
-    is up to seven times longer, from being a class of their own.
+    (learning rate) x (sum of ``|m|``), sqrt(metadata_dim) = 23 times as much as here, while the
+    noise that it is added to keeps its size: in our trials the metadata had drowned the noise
+    after a hundred steps, and all samples were two or three pictures. Taking off the length of m
+    keeps unusual pictures, whose standardised metadata is up to seven times longer, from being a
+    class of their own.
 
     Source: SLAE paper, section 3.2, for adding metadata to the noise; Karras et al., "Progressive
     Growing of GANs" (2018), section 4.1, for the equalised learning rate.

@@ -231,3 +231,25 @@ def test_the_table_of_the_sweep_is_that_of_the_numbers() -> None:
     assert len(falling) == 5
     assert max(row["discriminator"] for row in falling) < min(r["discriminator"] for r in steady)
     assert all(row["kid_1000"] > trials["base"]["kid_1000"] for row in falling)
+
+
+def test_the_table_of_robustness_is_that_of_the_numbers() -> None:
+    page = lines()
+    inputs, kills = (
+        json.loads((RESULTS / f"robustness_{name}.json").read_text("utf-8"))
+        for name in ("inputs", "kills")
+    )
+    rows = inputs["rows"]
+    for row in rows:
+        assert " ".join(str(value) for value in row.values()) in page
+    whole, files = rows[-1], [row for row in rows[:-1] if not row["kind"].startswith("slae")]
+    assert whole["inputs"] == sum(row["inputs"] for row in rows[:-1]) >= 10_000
+    assert len(files) >= 10
+    assert not [row["findings"] for row in rows if row["findings"]]
+    assert not inputs["findings"] + kills["findings"]
+    told = kills["kills"]
+    runs = told["as before"]
+    assert (
+        f"{told['kills']} kills at {len(told['writes'])} kinds of writes, in {runs} runs" in prose()
+    )
+    assert told["kills"] == sum(told["writes"].values()) >= 300

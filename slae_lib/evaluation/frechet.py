@@ -1,12 +1,12 @@
 """The Frechet distance between two sets of features, exactly and without a matrix square root.
 
-FID is this distance between Gaussians fitted to features of real and of generated images:
+FID is this distance between Gaussians fitted to features of real and of generated images::
 
     |mu_1 - mu_2|^2 + tr S_1 + tr S_2 - 2 tr (S_1 S_2)^(1/2)
 
 With few images the covariances S (d x d) have low rank: S_1 = A'A with A the centred features
 divided by sqrt(n - 1), (n, d), and S_2 = B'B in the same way. The eigenvalues of S_1 S_2 = A'A B'B
-that are not 0 are those of (A B')(A B')', that is, the squared singular values of A B'. Hence
+that are not 0 are those of (A B')(A B')', that is, the squared singular values of A B'. Hence::
 
     tr (S_1 S_2)^(1/2) = |A B'|_* , the sum of the singular values of A B', (n, m).
 

@@ -21,7 +21,7 @@ class UsageError(LabError):
 
 @contextlib.contextmanager
 def in_words(what: str, mend: Callable[[], str]) -> Iterator[None]:
-    """Turn failed allocations, numbers that no memory holds and a missing compiler into a sentence.
+    """Turn failed allocations, too large numbers, odd links and a missing compiler into a sentence.
 
     Args:
         what: which there may be no memory for.
@@ -36,6 +36,8 @@ def in_words(what: str, mend: Callable[[], str]) -> Iterator[None]:
         text = f"{type(error).__name__}: {error}"
         if is_shortage(error) or "verflow" in text:
             raise LabError(f"There is not enough memory for {what}; {mend()}.") from error
+        if "Symlink loop" in text:  # of `Path.resolve`, before Python 3.13
+            raise LabError(f"{error}, a link that leads to itself; name another place.") from error
         if any(sign in text for sign in ("InvalidCxxCompiler", "No working C++ compiler")):
             raise LabError(
                 "--compile needs a C++ compiler, and none is found; install one (such as g++), or "

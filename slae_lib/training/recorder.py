@@ -86,6 +86,7 @@ class Recorder:
         }
         self.batch_size = batch_size
         self.callback = callback
+        keep_newest(run / "checkpoints", config.keep_checkpoints)  # a kill may have been faster
         self.metrics = MetricsFile(run / "metrics.csv", state.iteration)
         self.real = _compared(images)
         self.losses: list[StepLosses] = []

@@ -230,6 +230,24 @@ def test_a_place_that_may_not_be_used_is_one_sentence(
     assert str(forbidden) in result.output.splitlines()[-1]
 
 
+@pytest.mark.parametrize("place", ["circle", "circle/x"])
+@pytest.mark.parametrize(
+    "words",
+    ["train --data {}", "train --out {} --data three", "train --resume {}", "ablate --data {}",
+     "export --run {demo} --out {}", "data cache clear {}", "sample --run {}", "doctor"],
+)  # fmt: skip
+def test_a_link_that_leads_to_itself_is_one_sentence(
+    tmp_path: Path, place: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "circle").symlink_to("circle")
+    if words == "doctor":
+        monkeypatch.setenv("TORCH_HOME", str(tmp_path / place))
+    result = slae(*words.format(place, demo=stored_file("demo")).split())
+    assert isinstance(result.exception, SystemExit)
+    assert result.output.splitlines()[-1].startswith("Error: ") or words == "doctor"
+
+
 def test_a_folder_with_something_that_may_not_be_asked_for_is_read(
     forbidden: Path, folder: Path
 ) -> None:

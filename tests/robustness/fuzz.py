@@ -2,11 +2,13 @@
 
 ``make fuzz`` runs it. A finding is printed with the command that repeats it:
 ``python tests/robustness/fuzz.py --only KIND --seed SEED`` tries its hundred inputs again, and
-``--only kills --seed NUMBER`` its run.
+``--only kills --seed NUMBER`` its run. What the file for the table already says of kinds in which
+nothing was found is kept and not tried again: delete it to begin anew.
 """
 
 import argparse
 import importlib.metadata
+import json
 import re
 import shlex
 import sys
@@ -56,6 +58,13 @@ class Table:
         self.findings: dict[tuple[str, ...], dict[str, Any]] = {}
         self.kills = 0
         self.writes: Counter[str] = Counter()
+
+    def take_over(self, earlier: dict[str, Any]) -> float:
+        """Take the kinds without a finding from an earlier round; return how long that took."""
+        for row in earlier["rows"]:
+            if row["kind"] != "all" and not row["findings"]:
+                self.counts[row["kind"]] = Counter({column: row[column] for column in COLUMNS})
+        return float(earlier["seconds"])
 
     def add(self, tried: Tried) -> None:
         """Count an input; print a finding that is new."""
@@ -127,6 +136,8 @@ def run(root: Path, wanted: argparse.Namespace, table: Table) -> None:
     if wanted.only is None:
         of_lines = sum(name.startswith("slae") for name in kinds)
         for name, tries in kinds.items():
+            if name in table.counts:
+                continue
             is_line = name.startswith("slae")
             share = SHARE_OF_LINES if is_line else 1 - SHARE_OF_LINES
             left = -int(-wanted.inputs * share // (of_lines if is_line else len(kinds) - of_lines))
@@ -151,6 +162,8 @@ def run(root: Path, wanted: argparse.Namespace, table: Table) -> None:
 def main() -> None:
     """Try everything, print the table, and keep it if asked to."""
     wanted, table, begun = arguments(), Table(), time.monotonic()
+    if wanted.json is not None and wanted.json.exists():
+        begun -= table.take_over(json.loads(wanted.json.read_text(encoding="utf-8")))
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder).resolve()
         make(root)

@@ -209,7 +209,9 @@ def chain(
         if not same[0]:
             outcome = Outcome("silent", "metrics, last checkpoint or generator are others")
         elif not same[1]:
-            outcome = Outcome("silent", "grids or generators to look back at are missing or others")
+            outcome = Outcome(
+                "silent", "grids or generators are missing or others, or files are left"
+            )
         elif left := temporaries(root / "work"):
             outcome = Outcome("left over", ", ".join(left))
     return Chain(number, tuple(log.read_text().splitlines()), outcome)

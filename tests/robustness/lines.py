@@ -113,7 +113,8 @@ class Line(NamedTuple):
         own = tuple(BASES.get(self.command, "").split())
         added = self.words[len(own) :]
         begun = self.words[: len(own)] == own
-        return not begun or bool(LONG_WORK & {word.partition("=")[0] for word in added})
+        asked = {word.partition("=")[0] for word in added}
+        return not begun or "/" in asked or bool(LONG_WORK & asked)  # "/": all of the computer
 
 
 def commands() -> dict[str, click.Command]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -320,6 +321,18 @@ def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_is_intact(
         train(MODEL, CONFIG, faces, bank, tmp_path, resume=True)
     newest.unlink()
     assert train(MODEL, CONFIG, faces, bank, tmp_path, resume=True)
+
+
+def test_a_checkpoint_that_a_kill_kept_from_being_deleted_is_deleted(
+    faces: ImageSet, bank: MetadataBank, tmp_path: Path
+) -> None:
+    config = dataclasses.replace(CONFIG, keep_checkpoints=2)
+    train(MODEL, config, faces, bank, tmp_path)
+    newest = newest_checkpoint(tmp_path)
+    shutil.copy(newest, newest.with_name("step-0000001.pt"))
+    train(MODEL, config, faces, bank, tmp_path, resume=True)  # there is nothing left to train
+    kept = list_checkpoints(tmp_path / "checkpoints")
+    assert [path.stem for path in kept] == ["step-0000004", "step-0000006"]
 
 
 def test_a_full_disk_while_saving_keeps_the_checkpoint_before(
