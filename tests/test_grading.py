@@ -18,6 +18,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from notebook_lint import NOTEBOOKS, is_check, is_solution
 
 from slae_lib.course.checks import exercise
+from slae_lib.course.marks import course_marks
 
 ASSIGNMENT = "lab"
 
@@ -226,6 +227,18 @@ def test_everyone_who_was_graded_gets_feedback(graded: tuple[Course, str]) -> No
     assert done.returncode == 0, done.stderr
     pages = {path.parts[-3] for path in course.folder.glob("feedback/*/lab/two exercises.html")}
     assert pages == {change.__name__ for change, _ in HANDED_IN} | {"zoe"}
+
+
+def test_marks_are_those_of_the_gradebook_and_none_for_what_waits(
+    graded: tuple[Course, str],
+) -> None:
+    course, _ = graded
+    students = {student.login: student.marks for student in course_marks(course.folder).students}
+    for login in [*(change.__name__ for change, _ in HANDED_IN), "zoe"]:
+        points = [(mark.points, mark.state) for mark in students[login].values()]
+        expected = (course.points(login) or {}).values()
+        assert points == [(None, "waits") if waits else (score, "") for score, waits in expected]
+    assert {mark.state for mark in students["renames_it"].values()} == {"missing"}
 
 
 # --- a whole lesson -----------------------------------------------------------------------------

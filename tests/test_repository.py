@@ -17,6 +17,7 @@ from typing import Any
 import hatchling.build
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from slae_lib.course.lessons import LESSONS
 
@@ -70,6 +71,24 @@ def test_conda_and_pip_ask_for_the_same(project: dict[str, Any]) -> None:
 
     assert len(found) == len(set(found))
     assert set(found) == renamed | {"python" + project["requires-python"], "pip", "-e ."}
+
+
+def test_the_exact_versions_are_those_that_are_asked_for(project: dict[str, Any]) -> None:
+    """`.ci/requirements.txt`: a version with hashes for each requirement, but not torch's build."""
+    text = (ROOT / ".ci/requirements.txt").read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert all(re.search(r" --hash=sha256:[0-9a-f]{64}$", line) for line in lines)
+    assert "://" not in text
+    pinned = [Requirement(line.partition(" --hash")[0]) for line in lines]
+    versions = {(it.name, str(it.specifier).removeprefix("==")) for it in pinned}
+    assert not {name for name, _ in versions} & {"torch", "torchvision", "triton", project["name"]}
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    wanted = [Requirement(line) for group in groups for line in group]
+    for requirement in wanted:
+        if requirement.name not in ("torch", "torchvision", project["name"]):
+            found = [version for name, version in versions if name == requirement.name]
+            assert found, f"{requirement.name} is missing; .ci/pin writes the file anew"
+            assert all(version in requirement.specifier for version in found)
 
 
 def test_citation_names_this_version(project: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ from slae_lib.cli.metadata import metadata
 from slae_lib.cli.notebooks import notebooks
 from slae_lib.cli.options import restore_help
 from slae_lib.cli.sample import sample
+from slae_lib.cli.teaching import exam, marks
 from slae_lib.cli.train import train
 from slae_lib.support.errors import LabError, UsageError, in_words
 from slae_lib.support.files import write_error
@@ -106,7 +107,8 @@ def main() -> None:
     """Run one of the lab's commands."""
 
 
-for command in (train, sample, export, evaluate, ablate, cost, data, metadata, notebooks, doctor):
+COURSE = (notebooks, marks, exam)
+for command in (train, sample, export, evaluate, ablate, cost, data, metadata, *COURSE, doctor):
     main.add_command(command)
 if __doc__ is None:  # python -OO has thrown the help away
     restore_help(main)

@@ -47,6 +47,8 @@ BASES: dict[str, str] = {
     "metadata extract": "--data data",
     "metadata show": "run/metadata.safetensors",
     "notebooks": "made",
+    "marks": ". --out made.csv",
+    "exam": "--seed 1 --lessons 2 --out made.md",
 }
 """What works, by command; a command that is not here begins with nothing."""
 LONG_WORK = set(

@@ -1,0 +1,35 @@
+"""``slae marks`` and ``slae exam``, for teachers."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("course", type=click.Path(path_type=Path))
+@click.option(
+    "--format", "layout", type=click.Choice(["plain", "canvas", "moodle"]), default="plain"
+)
+@click.option("--out", type=click.Path(path_type=Path), default="marks.csv", show_default=True)
+def marks(course: Path, layout: str, out: Path) -> None:
+    """Write the marks of the nbgrader course in folder COURSE as a table for a platform.
+
+    What is missing, not graded yet or waits for your look has no points, and not 0.
+    """
+    from slae_lib.course.marks import write_marks
+
+    for line in write_marks(course, out, layout):
+        click.echo(line)
+    click.echo(out)
+
+
+@click.command()
+@click.option("--seed", required=True, help="Any text that nobody guesses; it makes the numbers.")
+@click.option("--lessons", required=True, help='Numbers of lessons, such as "02 03".')
+@click.option("--out", type=click.Path(path_type=Path), default="exam.md", show_default=True)
+def exam(seed: str, lessons: str, out: Path) -> None:
+    """Write a sheet of three questions for each lesson, and beside it the answers."""
+    from slae_lib.course.exams import write_exam
+
+    for path in write_exam(seed, lessons.split(), out):
+        click.echo(path)
