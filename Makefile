@@ -44,7 +44,7 @@ unexport FORCE_COLOR
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test long fuzz lab notebooks student lint install clean
+.PHONY: help demo test long fuzz lab notebooks page student lint install clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -70,6 +70,9 @@ lab: install ## open JupyterLab on the notebooks
 
 notebooks: install ## run the notebooks anew and store what comes out (NB=NAME: only that one)
 	"$(BIN)/python" notebooks/execute.py $(NB)
+
+page: install ## build the stage as a static page in build/page (needs npm)
+	"$(BIN)/python" -m slae_lib.explorer.page build/page
 
 student: install ## the students' edition in build/student (SOLUTIONS=no: none on demand, either)
 	rm -rf build/student

@@ -199,7 +199,7 @@ class Generator(nn.Module):
 
 
 def _instead(own: Tensor | None, given: Tensor | None) -> Tensor | None:
-    """Return ``own`` (B, ...), where ``given``, which broadcasts to it, has no number of its own."""
+    """Return ``given``, which broadcasts to ``own`` (B, ...), and ``own`` where that is NaN."""
     if own is None or given is None:
         return own
     return torch.where(given.isnan(), own, given)

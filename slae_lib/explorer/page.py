@@ -2,8 +2,8 @@
 
     python -m slae_lib.explorer.page build/page
 
-The generators that come with the lab become ONNX, and ``onnxruntime-web`` comes from npm, in the one
-version whose checksum stands here. The page asks for nothing outside its folder.
+The generators that come with the lab become ONNX, and ``onnxruntime-web`` comes from npm, in the
+one version whose checksum stands here. The page asks for nothing outside its folder.
 """
 
 import base64
@@ -16,6 +16,7 @@ import sys
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -39,7 +40,12 @@ _NEEDED = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-thre
 _OWN = ("stage.js", "stage.css", "page.js", "worker.js")
 _HERE = Path(__file__).parent
 STORED = {"64": ("demo", "64 px"), "128": ("fluent-128", "128 px")}
-_BEGIN = {"seed": 3, "picture": "1f622.webp", "second_picture": "1f606.webp", "second_seed": 8}
+_BEGIN: dict[str, Any] = {
+    "seed": 3,
+    "picture": "1f622.webp",
+    "second_picture": "1f606.webp",
+    "second_seed": 8,
+}
 
 
 def build_page(out: Path, runs: Mapping[str, tuple[Path, str]], package: Path) -> Path:
@@ -87,8 +93,12 @@ def _write_run(folder: Path, source: Source) -> None:
     about = describe(source)
     about["generators"] = about["generators"][:1]
     if source.bank is not None:
-        known = {name: value for name, value in _BEGIN.items() if _fits(value, source)}
-        view = view_of(source, **known, link=about["links"][0]["name"])
+        known = {
+            name: value
+            for name, value in _BEGIN.items()
+            if not isinstance(value, str) or value in source.bank.names
+        }
+        view = view_of(source, view, **known, link=about["links"][0]["name"])
         faces = Faces(source.bank, TrainingPictures(source.bank, source.data))
         about |= faces.described()
         _write(folder / "faces.webp", faces.sheet())
@@ -99,10 +109,6 @@ def _write_run(folder: Path, source: Source) -> None:
     _write(folder / "first.webp", webp(picture))
     _write(folder / "about.json", json.dumps(about).encode())
     export_onnx(generator, folder / "generator.onnx")
-
-
-def _fits(value: object, source: Source) -> bool:
-    return source.bank is not None and (not isinstance(value, str) or value in source.bank.names)
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -120,7 +126,8 @@ def runtime(folder: Path) -> Path:
     package = folder / f"{name}-{version}.tgz"
     if not package.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        command = ["npm", "pack", f"{name}@{version}", "--silent", "--pack-destination", folder]
+        command = ["npm", "pack", f"{name}@{version}", "--silent"]
+        command += ["--pack-destination", str(folder)]
         try:
             subprocess.run(command, check=True, capture_output=True, text=True)
         except (OSError, subprocess.CalledProcessError) as error:
@@ -141,7 +148,9 @@ def main(out: Path) -> None:
     found = {name: (run, title) for name, (run, title) in runs.items() if run is not None}
     build_page(out, found, runtime(out.parent / "npm"))
     size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
-    print(f"{out / 'index.html'}  {size / 1e6:.1f} MB; serve it with: python -m http.server -d {out}")
+    print(
+        f"{out / 'index.html'}  {size / 1e6:.1f} MB; serve it with: python -m http.server -d {out}"
+    )
 
 
 if __name__ == "__main__":

@@ -96,13 +96,12 @@ def view_of(source: Source, view: View | None = None, **changes: Any) -> View:
     Raises:
         UsageError: for a setting that no view has or that is out of its range.
     """
-    try:
-        changed = dataclasses.replace(view or first_view(source), **changes)
-    except TypeError:
-        known = ", ".join(field.name for field in dataclasses.fields(View))
+    known = [field.name for field in dataclasses.fields(View)]
+    if unknown := [str(name) for name in changes if name not in known]:
         raise UsageError(
-            f"A view has no setting {' or '.join(map(str, changes))}; its settings are {known}."
-        ) from None
+            f"A view has no setting {' or '.join(unknown)}; its settings are {', '.join(known)}."
+        )
+    changed = dataclasses.replace(view or first_view(source), **changes)
     return fitting(changed, source)
 
 

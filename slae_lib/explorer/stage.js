@@ -193,9 +193,8 @@ export class Stage {
           button("Start again", "Nothing painted, every gate its own", () => this.restart()),
           this.engine.share ? button("Copy link", "Copy what restores this view", () => this.share()) : null)),
       this.message, t.node, b.node, this.facts,
-      ...[w, s].map((part) => part.node),
-      h("div", { class: "st-inputs" }, n.node, f.node),
-      c.node,
+      w.node,
+      h("div", { class: "st-inputs" }, h("div", {}, s.node, n.node, c.node), f.node),
       h("footer", {},
         h("details", {}, h("summary", {}, "With the keyboard"), h("p", {},
           "In the picture the arrow keys walk from place to place, the space bar paints, Delete gives " +
@@ -388,7 +387,8 @@ function tiles(stage) {
       number.textContent = scene.change.toFixed(1);
       const map = scene.get("attention", view.link);
       overlay.hidden = !map;
-      if (map) drawValues(overlay, map.data, map.shape[2], 0, 1);
+      // A spotlight: the less the link looks at a place, the darker it is.
+      if (map) fill(overlay, map.shape[2], map.shape[1], (i) => [24, 12, 44, 255 * (1 - map.data[i])]);
     },
   };
 }

@@ -96,7 +96,7 @@ class Stage(anywidget.AnyWidget):
         # The stored picture is for viewers without a kernel, such as GitHub. The words are always
         # the same, so that a notebook that is run again on another computer stays the same.
         text = "Stage: it can be painted on where a kernel runs."
-        made = super()._repr_mimebundle_(**options) or {}
+        made: Any = super()._repr_mimebundle_(**options) or {}
         data, facts = made if isinstance(made, tuple) else (made, {})
         picture: dict[str, Any] = {"text/plain": text if self.source else self.message}
         told: dict[str, Any] = {}

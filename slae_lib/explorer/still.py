@@ -3,22 +3,17 @@
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from slae_lib.datasets.bank import MetadataBank
 from slae_lib.explorer.base import Still
 from slae_lib.explorer.faces import Faces
 from slae_lib.explorer.figures.pages import metadata_figure
 from slae_lib.explorer.figures.view import view_figure
 from slae_lib.explorer.pictures import TrainingPictures
-from slae_lib.explorer.scene import View, make_scene, picture_metadata, seeded_noise, view_of
-from slae_lib.explorer.source import Source, data_of, memory_in_words
+from slae_lib.explorer.scene import View, make_scene, view_of
+from slae_lib.explorer.source import Source, data_of
 from slae_lib.explorer.words import picture_label, place, view_alt, view_facts
-from slae_lib.support.errors import LabError
-from slae_lib.support.images import to_uint8
+from slae_lib.support.errors import UsageError
 
-NOISES = 4
 _STEPS = 3000  # fine enough to find a place's third of the map
 
 
@@ -51,41 +46,23 @@ def still(run: str | Path | Source, view: View | None = None, **changes: Any) ->
     return Still(figure, facts, view_alt(view, scene, facts), pictures.attribution)
 
 
-def bank_still(
-    of: MetadataBank | str | Path, picture: str | None = None, *, neighbours: int = 4, seed: int = 0
-) -> Still:
+def bank_still(bank: MetadataBank, picture: str, neighbours: int = 4) -> Still:
     """Return a bank of metadata as a map: similar pictures lie close, and one of them is picked.
 
-    With a run, the same noises are shown with and without the metadata of the picked picture.
-
     Args:
-        of: a bank, or a run whose generator takes metadata.
-        picture: name of a picture in the bank; the first one when not given.
+        bank: the metadata.
+        picture: name of a picture in it.
         neighbours: how many similar pictures are named.
-        seed: of the noises.
 
     Raises:
-        LabError: if there is nothing to show, or no such picture.
+        UsageError: if there is no such picture.
     """
-    source = None if isinstance(of, MetadataBank) else Source(of)
-    bank = of if isinstance(of, MetadataBank) else source and source.bank
-    if bank is None:
-        raise LabError(
-            source.trouble
-            if source is not None and source.trouble
-            else f"The generator of {of} takes no metadata, so there is no map; open another run."
-        )
-    picture = bank.names[0] if picture is None else picture
     if picture not in bank.names:
-        raise LabError(f"The bank has no picture {picture!r}; choose one by its name.")
-    faces = Faces(bank, TrainingPictures(bank, (source and source.data) or data_of(bank)))
+        raise UsageError(f"The bank has no picture {picture!r}; choose one by its name.")
+    faces = Faces(bank, TrainingPictures(bank, data_of(bank)))
     index, label = bank.names.index(picture), picture_label(picture)
     near = dict(faces.nearest(index, neighbours))
-    without, generated = _images(source, picture, seed)
-    figure = metadata_figure(
-        faces.places, faces.thumbnails, index, near,
-        name=label, without=without, generated=generated,
-    )  # fmt: skip
+    figure = metadata_figure(faces.places, faces.thumbnails, index, near, name=label)
     x, y = faces.places[index].tolist()
     at_row, at_column = (int(_STEPS * value * 0.9999) for value in (1 - y, x))
     similar = ", ".join(
@@ -99,33 +76,6 @@ def bank_still(
     ]
     alt = (
         f"A map of the {len(bank)} pictures of {bank.data_name}, similar ones close together. "
-        f"Beside it {label} with its neighbours"
+        f"Beside it {label} with its neighbours. {' '.join(facts)}"
     )
-    if without is None or generated is None:
-        facts.append("Without a generator, what this does to an image cannot be shown.")
-    else:
-        alt += ", and images of the same noises with and without its metadata"
-        moved = float((generated.float() - without.float()).abs().mean())
-        facts.append(
-            f"{NOISES} noises of seed {seed}: with this metadata, colours differ by "
-            f"{moved:.1f} of 255 on average from the images with zero metadata."
-        )
-    return Still(figure, facts, f"{alt}. {' '.join(facts)}", faces.pictures.attribution)
-
-
-def _images(
-    source: Source | None, picture: str, seed: int
-) -> tuple[Tensor | None, Tensor | None]:
-    """Return images of the same noises with zero metadata and with the picture's."""
-    if source is None:
-        return None, None
-    generator = source.generator(next(iter(source.files)))
-    channels = generator.config.metadata_dim
-    noise = seeded_noise(seed, generator, NOISES)
-    picked = picture_metadata(picture, source.bank, source.scale, channels)
-    with memory_in_words(f"{NOISES} images of {generator.config.resolution} px"):
-        both = [
-            generator(noise, rows)
-            for rows in (torch.zeros(NOISES, channels), picked.expand(NOISES, -1))
-        ]
-    return to_uint8(both[0].image), to_uint8(both[1].image)
+    return Still(figure, facts, alt, faces.pictures.attribution)
