@@ -16,7 +16,7 @@ import sys
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from PIL import Image
 
@@ -30,11 +30,20 @@ from slae_lib.support.errors import LabError
 from slae_lib.support.files import atomic_write, stored_file
 from slae_lib.training.onnx import export_onnx
 
-RUNTIME = "onnxruntime-web", "1.30.0"
-INTEGRITY = (
-    "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
+
+class Package(NamedTuple):
+    """One version of a package of npm, and its SHA-512 as base64."""
+
+    name: str
+    version: str
+    sha512: str
+
+
+RUNTIME = Package(
+    "onnxruntime-web",
+    "1.30.0",
+    "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ==",
 )
-"""SHA-512 of the package, base64."""
 
 _NEEDED = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 _OWN = ("stage.js", "stage.css", "page.js", "worker.js")
@@ -54,7 +63,7 @@ def build_page(out: Path, runs: Mapping[str, tuple[Path, str]], package: Path) -
     Args:
         out: the folder.
         runs: name of a folder of the page to a run and its title.
-        package: the packed ``onnxruntime-web``.
+        package: the packed `RUNTIME`.
 
     Raises:
         LabError: if a run, the package or a package of the extra ``onnx`` cannot be had.
@@ -116,15 +125,15 @@ def _write(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
-def runtime(folder: Path) -> Path:
-    """Return the packed ``onnxruntime-web`` in ``folder``, fetched with npm where it is missing.
+def packed(package: Package, folder: Path) -> Path:
+    """Return a packed package in ``folder``, fetched with npm where it is missing.
 
     Raises:
         LabError: if npm is missing or has failed, or the package is not the one that was meant.
     """
-    name, version = RUNTIME
-    package = folder / f"{name}-{version}.tgz"
-    if not package.exists():
+    name, version, sha512 = package
+    file = folder / f"{name}-{version}.tgz"
+    if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
         command = ["npm", "pack", f"{name}@{version}", "--silent"]
         command += ["--pack-destination", str(folder)]
@@ -134,19 +143,18 @@ def runtime(folder: Path) -> Path:
             reason = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[-1]
             raise LabError(
                 f"{name} {version} could not be fetched with npm ({reason[:160]}); install npm, or "
-                f"put {package.name} into {folder}."
+                f"put {file.name} into {folder}."
             ) from None
-    digest = base64.b64encode(hashlib.sha512(package.read_bytes()).digest()).decode()
-    if digest != INTEGRITY:
-        raise LabError(f"{package} is not the package that was meant; delete it and try again.")
-    return package
+    if base64.b64encode(hashlib.sha512(file.read_bytes()).digest()).decode() != sha512:
+        raise LabError(f"{file} is not the package that was meant; delete it and try again.")
+    return file
 
 
 def main(out: Path) -> None:
     """Build the page of the stored generators into ``out``."""
     runs = {name: (stored_file(run), title) for name, (run, title) in STORED.items()}
     found = {name: (run, title) for name, (run, title) in runs.items() if run is not None}
-    build_page(out, found, runtime(out.parent / "npm"))
+    build_page(out, found, packed(RUNTIME, out.parent / "npm"))
     size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
     print(
         f"{out / 'index.html'}  {size / 1e6:.1f} MB; serve it with: python -m http.server -d {out}"

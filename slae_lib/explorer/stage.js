@@ -166,7 +166,9 @@ export class Stage {
     this.past = []; // what was painted before, for undo
     this.waiters = [];
     root.classList.add("slae-stage");
-    root.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab's keys stay out
+    // JupyterLab's shortcuts stay out. It looks for this on what has the focus and goes upwards only
+    // as far as something matches a shortcut's selector, which may be at once.
+    root.addEventListener("focusin", (event) => event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
     this.build();
     this.show();
     this.ask();

@@ -54,11 +54,12 @@ class Stage(anywidget.AnyWidget):
         try:
             source = Source(run)
             view = with_painting(view_of(source, **settings), source)
-            self.about = describe(source)
+            about = describe(source)
             if source.bank is not None:
                 faces = Faces(source.bank, TrainingPictures(source.bank, source.data))
-                self.about |= faces.described()
+                about |= faces.described()
                 self.sheet = faces.sheet()
+            self.about = about
             image = make_scene(dataclasses.replace(view, painted={}, gates={}), source).image
             self.first = webp(Image.fromarray(to_pixels(image)))
             self.view, self.message = as_dict(view), source.trouble
