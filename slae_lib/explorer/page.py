@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from slae_lib.explorer.faces import Faces, webp
+from slae_lib.explorer.onnx import export_onnx
 from slae_lib.explorer.pictures import TrainingPictures
 from slae_lib.explorer.scene import make_scene, view_of
 from slae_lib.explorer.source import Source
@@ -28,7 +29,6 @@ from slae_lib.explorer.stage import as_dict, describe
 from slae_lib.plotting.base import to_pixels
 from slae_lib.support.errors import LabError
 from slae_lib.support.files import atomic_write, stored_file
-from slae_lib.training.onnx import export_onnx
 
 
 class Package(NamedTuple):

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from slae_lib.attention import LINKS, SkipLayerExcitation
 from slae_lib.datasets.bank import MetadataBank, Scale
+from slae_lib.explorer.onnx import Steered
 from slae_lib.explorer.source import Source, memory_in_words
 from slae_lib.generator import Generator
 from slae_lib.support.errors import UsageError
 from slae_lib.support.images import to_uint8
-from slae_lib.training.onnx import Steered
 
 Attention = Literal["own", "ones", "zeros", "mean", "shuffled"]
 Painting = Sequence[float | None]

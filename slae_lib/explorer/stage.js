@@ -440,7 +440,7 @@ function paintGrid(stage) {
     last = null;
     node.parentElement.classList.add("st-stroking");
     const [row, column] = place(event).map(Math.floor);
-    focus(row * side + column);
+    focus(row * side + column, false); // where the keys go on, with no frame in the way
     stroke(event);
   });
   node.addEventListener("pointermove", (event) => {
@@ -450,11 +450,11 @@ function paintGrid(stage) {
     node.addEventListener(end, () => node.parentElement.classList.remove("st-stroking"));
   }
 
-  const focus = (index) => {
+  const focus = (index, focusVisible = true) => {
     cells[active]?.setAttribute("tabindex", "-1");
     active = index;
     cells[active].setAttribute("tabindex", "0");
-    cells[active].focus({ preventScroll: true });
+    cells[active].focus({ preventScroll: true, focusVisible });
   };
   node.addEventListener("keydown", (event) => {
     const [row, column] = [Math.floor(active / side), active % side];

@@ -11,15 +11,12 @@ from slae_lib.support.errors import LabError, UsageError, beside_the_weights
 from slae_lib.support.files import atomic_write
 from slae_lib.training.checkpoint import generator_facts, load_generator, save_generator
 from slae_lib.training.log import read_metrics
-from slae_lib.training.onnx import export_onnx
 from slae_lib.training.run import RunInfo, check_folder, generator_file, locked
 
 PASSED_ON = ("metrics.csv", "metadata.safetensors")
 
 
-def export_run(
-    run: Path, out: Path, *, half: bool = True, grids: int = 5, onnx: bool = False
-) -> list[Path]:
+def export_run(run: Path, out: Path, *, half: bool = True, grids: int = 5) -> list[Path]:
     """Copy a finished run into the folder ``out``, without its checkpoints.
 
     What is left is still the folder of a run: it can be sampled from, measured and looked at. It
@@ -30,15 +27,14 @@ def export_run(
         out: a folder that is empty or holds an earlier export.
         half: store the generator in half precision.
         grids: sample grids to keep, evenly spread, the last among them.
-        onnx: also write ``generator.onnx``; see `slae_lib.training.onnx`.
 
     Returns:
         The files written.
 
     Raises:
         UsageError: if ``out`` is a file or holds something else.
-        LabError: if ``run`` is not finished, its generator is older than its last iteration, a
-            file cannot be read or written, or there is no package to write ONNX with.
+        LabError: if ``run`` is not finished, its generator is older than its last iteration, or a
+            file cannot be read or written.
     """
     info = RunInfo.load(run)
     file = generator_file(run)
@@ -67,8 +63,6 @@ def export_run(
                     with atomic_write(target) as temporary:
                         shutil.copyfile(source, temporary)
                     written.append(target)
-        if onnx:
-            written.append(export_onnx(generator, out / "generator.onnx", half=half))
     return written
 
 

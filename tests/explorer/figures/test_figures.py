@@ -1,4 +1,4 @@
-"""Figures of the explorers: the right arrays and words in the right places."""
+"""Figures of the stage and the monitor: the right arrays and words in the right places."""
 
 import numpy as np
 import torch

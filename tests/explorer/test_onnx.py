@@ -11,11 +11,11 @@ from click.testing import CliRunner
 from slae_lib.cli import main
 from slae_lib.config import ModelConfig
 from slae_lib.course.stored import demo_run
+from slae_lib.explorer.onnx import FORMAT, Steered, export_onnx
 from slae_lib.generator import Generator
 from slae_lib.support.errors import LabError
 from slae_lib.support.spectral_norm import fold_spectral_norm
 from slae_lib.training.checkpoint import load_generator
-from slae_lib.training.onnx import FORMAT, Steered, export_onnx
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 pytest.importorskip("onnxscript", reason="onnxscript is not installed")
