@@ -192,5 +192,7 @@ def test_a_closed_kernel_is_said_and_the_picture_stays(session: Session) -> None
     before = canvas.evaluate(PIXELS)
     session.lab.request(f"/api/kernels/{kernel['id']}", "DELETE")
     stage.locator(".st-seed input").first.fill("77")
-    sync_api.expect(stage.locator(".st-message")).to_contain_text("run this cell again")
+    sync_api.expect(stage.locator(".st-message")).to_contain_text(
+        "run this cell again", timeout=15_000
+    )
     assert json.dumps(canvas.evaluate(PIXELS)) == json.dumps(before)
