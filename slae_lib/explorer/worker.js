@@ -20,7 +20,7 @@ async function fetched(url) {
   return answer.arrayBuffer();
 }
 
-/** Open the runtime and the model: on the graphics card where that pays, otherwise as WASM. */
+/** Open the runtime, as WASM on one thread, and the model. */
 async function open(folder) {
   const files = [fetched(`${folder}generator.onnx`)];
   if (about.metadata) files.push(fetched(`${folder}metadata.bin`));
