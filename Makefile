@@ -44,7 +44,7 @@ unexport FORCE_COLOR
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test long fuzz lab notebooks student book lint install clean
+.PHONY: help demo test long fuzz lab notebooks page student book lint install clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -74,11 +74,14 @@ lab: install ## open JupyterLab on the notebooks
 notebooks: install ## run the notebooks anew and store what comes out (NB=NAME: only that one)
 	"$(BIN)/python" notebooks/execute.py $(NB)
 
+page: install ## build the stage as a static page in build/page (needs npm)
+	"$(BIN)/python" -m slae_lib.explorer.page build/page
+
 student: install ## the students' edition in build/student (SOLUTIONS=no: none on demand, either)
 	rm -rf build/student
 	SOLUTIONS="$(SOLUTIONS)" "$(BIN)/slae" notebooks --student build/student/release/slae-lab
 
-book: install ## the course, the package and the results as a static site in build/book (needs npm)
+book: install page ## the course, the package and the results as a static site in build/book (needs npm)
 	"$(BIN)/python" notebooks/book/build.py
 
 lint: install ## check style, format and types

@@ -6,7 +6,7 @@ A skip link carries information from a small, early feature map (``low``) to a l
 the positions of ``low``, and the weighted map then makes the gate.
 
 One more kind of link is one more class here and its line in `LINKS`; the configuration, the
-networks, the figures, the explorers and the ablation find it there.
+networks, the figures, the stage and the ablation find it there.
 """
 
 import torch

@@ -97,6 +97,7 @@ class Generator(nn.Module):
         *,
         return_attention: bool = False,
         attention: Mapping[str, Tensor] | None = None,
+        gates: Mapping[str, Tensor] | None = None,
     ) -> GeneratorOutput:
         """Make images.
 
@@ -106,17 +107,20 @@ class Generator(nn.Module):
                 if and only if ``config.metadata``.
             return_attention: also return each link's attention map and gate.
             attention: link name to a map (B, 1, h, w), or one that broadcasts to that, used in
-                place of the link's own: an experiment, not a part of training.
+                place of the link's own; a place that is NaN keeps the link's own value. An
+                experiment, not a part of training.
+            gates: link name to a gate (B, C, 1, 1) or (1, C, 1, 1), likewise.
 
         Raises:
             ValueError: if a shape does not fit, metadata is missing or not wanted, or a link of
-                ``attention`` does not exist or has no attention.
+                ``attention`` or ``gates`` does not exist or has no attention.
         """
         given = self._check_attention(attention or {})
+        given_gates = self._check_gates(gates or {})
         latent = self.latent(noise, metadata)  # (B, noise_dim)
         start = self.start(latent[:, :, None, None])  # (B, 16 * width, 4, 4)
         features = {4: channels_last(start)}
-        maps, gates = {}, {}
+        maps, used_gates = {}, {}
         low_of = {high: low for low, high in self.config.generator_links}
         for name, block in self.blocks.items():
             size = int(name)
@@ -125,20 +129,19 @@ class Generator(nn.Module):
                 low = features[low_of[size]]
                 link_name = f"{low_of[size]}->{size}"
                 link = cast(SkipLayerExcitation, self.links[link_name])
-                attention_map = given.get(link_name)
-                if attention_map is None:
-                    attention_map = link.attend(low)
+                attention_map = _instead(link.attend(low), given.get(link_name))
                 if attention_map is not None:
-                    maps[link_name] = attention_map.expand(len(low), 1, *low.shape[2:])
-                gates[link_name] = link.gate(low, attention_map)
-                high = high * gates[link_name]
+                    maps[link_name] = attention_map
+                gate = _instead(link.gate(low, attention_map), given_gates.get(link_name))
+                used_gates[link_name] = cast(Tensor, gate)
+                high = high * gate
             features[size] = high
         bounded = torch.tanh if self.config.output == "tanh" else nn.Identity()
         return GeneratorOutput(
             image=bounded(self.to_image(features[self.config.resolution])),
             small=bounded(self.to_small(features[self.config.small_resolution])),
             attention=maps if return_attention else {},
-            gates=gates if return_attention else {},
+            gates=used_gates if return_attention else {},
         )
 
     def _check_attention(self, attention: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
@@ -159,6 +162,18 @@ class Generator(nn.Module):
                     f"it has to be (batch, 1, {side}, {side})."
                 )
         return attention
+
+    def _check_gates(self, gates: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        for name, gate in gates.items():
+            if name not in self.links:
+                raise ValueError(f"gates for the link {name!r}: choose of {', '.join(self.links)}.")
+            channels = self.channels(int(name.split("->")[1]))
+            if gate.ndim != 4 or gate.shape[1:] != (channels, 1, 1):
+                raise ValueError(
+                    f"gates for the link {name} have shape {tuple(gate.shape)}; "
+                    f"it has to be (batch, {channels}, 1, 1)."
+                )
+        return gates
 
     def latent(self, noise: Tensor, metadata: Tensor | None) -> Tensor:
         """Return the sum of noise and embedded metadata: (B, noise_dim)."""
@@ -181,3 +196,10 @@ class Generator(nn.Module):
                 f"metadata: {found}; this generator needs one row per noise {expected}."
             )
         return noise + self.embed_metadata(metadata)
+
+
+def _instead(own: Tensor | None, given: Tensor | None) -> Tensor | None:
+    """Return ``given``, which broadcasts to ``own`` (B, ...), and ``own`` where that is NaN."""
+    if own is None or given is None:
+        return own
+    return torch.where(given.isnan(), own, given)

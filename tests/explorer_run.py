@@ -1,4 +1,4 @@
-"""A real run of a few iterations, for the tests of the explorers."""
+"""A real run of a few iterations, for the tests of the stage and the monitor."""
 
 from pathlib import Path
 from typing import Any

@@ -183,6 +183,32 @@ def test_attention_can_be_put_in_place_of_a_links_own() -> None:
     torch.testing.assert_close(plain.eval()(noise).image, generator(noise, attention=ones).image)
 
 
+@torch.no_grad()
+def test_a_place_or_a_gate_that_is_nan_keeps_the_links_own() -> None:
+    torch.manual_seed(0)
+    generator = Generator(dataclasses.replace(SMALL, metadata=False)).eval()
+    link = next(iter(generator.links))
+    noise = torch.randn(2, generator.config.noise_dim)
+    own = generator(noise, return_attention=True)
+    place = torch.full((1, 1, 4, 4), torch.nan)
+    place[..., 1, 2] = 1.0
+    gate = torch.full_like(own.gates[link][:1], torch.nan)
+    gate[:, 5] = 0.0
+    given = {"attention": {link: place}, "gates": {link: gate}}
+    steered = generator(noise, return_attention=True, **given)
+    expected = own.attention[link].clone()
+    expected[..., 1, 2] = 1.0
+    assert torch.equal(steered.attention[link], expected)
+    assert (steered.gates[link][:, 5] == 0).all()
+    gates = generator(noise, return_attention=True, attention={link: place}).gates[link]
+    others = [channel for channel in range(gate.shape[1]) if channel != 5]
+    assert torch.equal(steered.gates[link][:, others], gates[:, others])
+    with pytest.raises(ValueError, match="gates for the link '4->5': choose of"):
+        generator(noise, gates={"4->5": gate})
+    with pytest.raises(ValueError, match=r"has to be \(batch, \d+, 1, 1\)"):
+        generator(noise, gates={link: gate[:, :3]})
+
+
 @pytest.mark.parametrize(
     ("skip", "link", "shape", "named"),
     [

@@ -163,6 +163,8 @@ def test_wheel_holds_the_package_its_data_and_the_course(
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "slae_lib").rglob("*.py")}
     assert modules <= names
     assert {"slae_lib/data/fluent_faces_metadata.safetensors", "slae_lib/py.typed"} <= names
+    front = ("stage.js", "stage.css", "page.html", "page.js", "worker.js")
+    assert {f"slae_lib/explorer/{name}" for name in front} <= names
     data = {name.removeprefix("slae_lib/") for name in names if name.startswith("slae_lib/data/")}
     results = {"data/results/ablation_openmoji-faces.json", "data/results/cost_256_pairs.json"}
     own = {path.relative_to(ROOT).as_posix() for path in (ROOT / "data").rglob("*.*")}

@@ -19,10 +19,21 @@ import click
     show_default=True,
     help="Of the stored generator.",
 )
-def export(run: Path, out: Path, precision: str) -> None:
+@click.option(
+    "--onnx",
+    is_flag=True,
+    help="Also write generator.onnx: noise, metadata, and maps and gates that may be given.",
+)
+def export(run: Path, out: Path, precision: str, onnx: bool) -> None:
     """Copy a finished run without its checkpoints, small enough to be passed on."""
     from slae_lib.training.export import export_run
 
     written = export_run(run, out, half=precision == "fp16")
+    if onnx:
+        from slae_lib.explorer.onnx import export_onnx
+        from slae_lib.training.checkpoint import load_generator
+
+        generator = load_generator(out / "generator.safetensors")
+        written.append(export_onnx(generator, out / "generator.onnx", half=precision == "fp16"))
     for path in written:
         click.echo(f"{path}  {path.stat().st_size / 1e6:.2f} MB")

@@ -1,12 +1,12 @@
-"""Explorers for notebooks: look into a generator, a metadata bank, a running training.
+"""Look into a generator and a running training, in notebooks and on a page.
 
-Plain ipywidgets without any extension: they work in JupyterLab, Notebook 7, VS Code and Colab.
-Every control has a name, every picture an alternative text, and the same facts stand below it in
-words.
+The stage is an anywidget: it works in JupyterLab, Notebook 7, VS Code and Colab, and the same front
+end runs on a static page, where it computes by itself. Everything on it has a name, is reached by
+keyboard, and is said in words.
 """
 
-from slae_lib.explorer.attention import AttentionExplorer
-from slae_lib.explorer.metadata import MetadataExplorer
 from slae_lib.explorer.monitor import TrainingMonitor
+from slae_lib.explorer.stage import Stage
+from slae_lib.explorer.still import bank_still, still
 
-__all__ = ["AttentionExplorer", "MetadataExplorer", "TrainingMonitor"]
+__all__ = ["Stage", "TrainingMonitor", "bank_still", "still"]

@@ -1,6 +1,7 @@
 """The training monitor: losses, samples and attention of a training that is running."""
 
 import asyncio
+import html
 import time
 import traceback
 import warnings
@@ -9,10 +10,10 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from slae_lib.explorer.base import Explorer, Still
+from slae_lib.explorer.base import Still
 from slae_lib.explorer.controls import column, control, row
 from slae_lib.explorer.figures.pages import monitor_figure
-from slae_lib.explorer.pictures import TrainingPictures
+from slae_lib.explorer.pictures import TrainingPictures, facts_html, figure_html
 from slae_lib.explorer.progress import RunProgress, progress_facts, read_progress
 from slae_lib.explorer.source import existing
 from slae_lib.explorer.words import listed
@@ -20,8 +21,11 @@ from slae_lib.support.errors import LabError
 from slae_lib.training.families import family_of
 from slae_lib.training.recorder import Progress
 
+HINT = "If the controls do nothing, the kernel has stopped: run this cell again."
+_WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
-class TrainingMonitor(Explorer):
+
+class TrainingMonitor:
     """The live picture of a training; give it to the loop as its callback.
 
     ``monitor = TrainingMonitor("runs/mine")``, shown by a cell of its own, and then
@@ -37,10 +41,18 @@ class TrainingMonitor(Explorer):
     Attributes:
         progress: what was read last; None before there is a run.
         controls: by name: run, refresh, follow.
+        message: one sentence about what is wrong, or nothing.
+        still: what is shown now; None before there is anything to show.
+        drawn: how often it was drawn.
+        widget: all of it, of ipywidgets.
     """
 
     def __init__(self, run: str | Path, seconds: float = 5.0) -> None:
-        super().__init__()
+        self.message = ""
+        self.still: Still | None = None
+        self.drawn = 0
+        outputs = [widgets.HTML(layout={"width": "100%"}) for _ in range(3)]
+        self._message, self._picture, self._facts = outputs
         self.seconds = seconds
         self.progress: RunProgress | None = None
         self._drawn = -float("inf")
@@ -54,14 +66,24 @@ class TrainingMonitor(Explorer):
             widgets.Checkbox, f"Refresh every {every}", "Until the training is finished",
             indent=False,
         )  # fmt: skip
-        path.observe(self.updates.request, "value")
-        refresh.on_click(self.updates.request)
+        path.observe(lambda _: self.refresh(), "value")
+        refresh.on_click(lambda _: self.refresh())
         follow.observe(self._follow, "value")
         refresh.layout.width = "10em"
         columns = [column("Training", [path]), column("Look again", [row([refresh, follow])])]
         self.controls: dict[str, Any] = {"run": path, "refresh": refresh, "follow": follow}
-        self.widget = widgets.VBox([row(columns), *self.outputs])
-        self.updates.now()
+        self.widget = widgets.VBox([row(columns), *outputs])
+        self.refresh()
+
+    @property
+    def facts(self) -> list[str]:
+        """What is shown now, in sentences."""
+        return [] if self.still is None else self.still.facts
+
+    @property
+    def alt(self) -> str:
+        """The alternative text of the picture that is shown now."""
+        return "" if self.still is None else self.still.alt
 
     def __call__(self, progress: Progress) -> None:
         """Draw what the training has written, if the last picture is old enough.
@@ -82,8 +104,18 @@ class TrainingMonitor(Explorer):
             )
 
     def refresh(self) -> None:
-        """Read the run's folder again and draw it."""
-        self.updates.now()
+        """Read the run's folder again and draw it; what is wrong is said above the picture."""
+        self.drawn += 1
+        try:
+            self._update()
+        except LabError as problem:
+            self._say(str(problem))
+        except Exception as fault:
+            self._say(
+                f"This is a fault in the monitor and not yours ({type(fault).__name__}: {fault}); "
+                "please report it. What is shown may be stale."
+            )
+            raise
 
     def static(self) -> Still:
         """Return a picture without controls of what the folder holds now.
@@ -106,6 +138,32 @@ class TrainingMonitor(Explorer):
         self.progress = progress
         self._drawn = time.monotonic()
         self._say("")
+
+    def _show(self, still: Still) -> None:
+        self.still = still
+        self._picture.value = figure_html(still.figure, still.alt)
+        notes = [note for note in (still.attribution, HINT) if note]
+        small = "<br>".join(html.escape(note) for note in notes)
+        self._facts.value = (
+            facts_html(still.facts)
+            + f'<p style="margin: 0.4em 0 0; line-height: 1.3;"><small>{small}</small></p>'
+        )
+
+    def _say(self, sentence: str) -> None:
+        """Show one sentence above the picture, or take it away."""
+        self.message = sentence
+        self._message.value = sentence and (
+            '<p role="alert" style="border-left: 4px solid #D55E00; padding: 2px 8px; '
+            f'margin: 4px 0; line-height: 1.4;">{html.escape(sentence)}</p>'
+        )
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        # The stored picture is for viewers without a kernel, such as GitHub. The words are always
+        # the same, so that a notebook that is run again on another computer stays the same.
+        text = "TrainingMonitor: its controls work where a kernel runs."
+        data, facts = ({"text/plain": text}, {}) if self.still is None else self.still.bundle(text)
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
+        return {_WIDGET_VIEW: view, **data}, facts
 
     def _still(self, progress: RunProgress) -> Still:
         total, glance = progress.info.train.iterations, progress.glance

@@ -7,14 +7,12 @@ from functools import cached_property
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from PIL import Image
 from torch import Tensor
 
 from slae_lib.datasets import DATA_SETS
 from slae_lib.datasets.bank import MetadataBank
 from slae_lib.datasets.depth import BadPicture
 from slae_lib.datasets.pictures import in_threads, read_picture
-from slae_lib.plotting.base import to_pixels
 from slae_lib.plotting.style import save_figure
 
 THUMBNAIL = 64  # px
@@ -50,13 +48,6 @@ def facts_html(facts: list[str]) -> str:
     return (
         f'<ul role="status" style="margin: 0; padding-left: 1.2em; line-height: 1.4;">{items}</ul>'
     )
-
-
-def thumbnail_html(picture: Tensor, alt: str, side: int) -> str:
-    """Return a picture, uint8 (3, H, W), as an ``<img>`` of ``side`` px."""
-    png = io.BytesIO()
-    Image.fromarray(to_pixels(picture)).save(png, format="PNG")
-    return image_html(png.getvalue(), alt, side)
 
 
 class TrainingPictures:

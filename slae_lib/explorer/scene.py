@@ -1,32 +1,30 @@
-"""What an explorer shows, computed: from the wishes of a `View` to the tensors of a `Scene`."""
+"""What the stage shows, computed: from the wishes of a `View` to tensors before and after."""
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from slae_lib.attention import LINKS, SkipLayerExcitation
 from slae_lib.datasets.bank import MetadataBank, Scale
+from slae_lib.explorer.onnx import Steered
 from slae_lib.explorer.source import Source, memory_in_words
-from slae_lib.generator import Generator, GeneratorOutput
+from slae_lib.generator import Generator
 from slae_lib.support.errors import UsageError
 from slae_lib.support.images import to_uint8
 
-Attention = Literal["own", "ones", "mean", "shuffled", "painted"]
-Painting = str
+Attention = Literal["own", "ones", "zeros", "mean", "shuffled"]
+Painting = Sequence[float | None]
 
 MOST_SEED = 2**31 - 1
-PAINTED_SIDE = 8
-"""Rows and columns of a painting at most; on a larger map each of its squares covers several."""
 
 
 @dataclass(frozen=True)
 class View:
-    """Everything that can be chosen in the attention explorer.
+    """Everything that can be chosen on the stage.
 
     Attributes:
         checkpoint: a label of `Source.files`.
@@ -36,16 +34,15 @@ class View:
         picture: the training picture that gives the metadata; None for zeros.
         second_picture: the picture whose metadata is mixed in; None for zeros.
         picture_mix: share of the second metadata, 0 to 1.
-        link: name of a skip link, such as ``"8->32"``.
-        attention: what the link gets in place of its own map: nothing, ones, the map's mean, the
-            map with its places shuffled, or a painting.
-        colors: name of a matplotlib colour map for the attention.
-        overlay: strength of the attention over the image, 0 to 1.
-        painting: rows of squares that are open (1) or closed (0), such as
-            ``"0000 0110 0110 0000"``; where the link's own map is high when not given.
+        link: name of the skip link that is looked at, such as ``"8->32"``.
+        attention: what this link gets in place of its own map: nothing, ones, zeros, the map's
+            mean, or the map with its places shuffled.
+        painted: link to its h * w places, row after row: a number from 0 to 1, or None, which
+            leaves the link's own.
+        gates: link to channel, counted from "0", to a number from 0 to 1 in place of its gate.
     """
 
-    checkpoint: str
+    checkpoint: str = ""
     seed: int = 0
     second_seed: int = 1
     mix: float = 0.0
@@ -54,9 +51,13 @@ class View:
     picture_mix: float = 0.0
     link: str = ""
     attention: Attention = "own"
-    colors: str = "magma"
-    overlay: float = 0.6
-    painting: Painting = ""
+    painted: Mapping[str, Painting] = field(default_factory=dict)
+    gates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything differs from what the generator does by itself."""
+        return bool(self.attention != "own" or self.painted or self.gates)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +65,11 @@ class Scene:
     """What a `View` shows.
 
     Attributes:
-        image: uint8 (3, R, R), with the link's attention as the view wants it.
-        gates: (C,) in (0, 1), of the link, the same.
+        image: uint8 (3, R, R), with attention and gates as the view wants them.
+        gates: (C,) in [0, 1], of the link, the same.
         attention: (h, w) in [0, 1], the map that was used; None for a link without attention.
-        plain_image: uint8 (3, R, R), with the link's own attention.
+        plain_image: uint8 (3, R, R), as the generator makes it by itself.
         plain_gates: (C,), the same.
-        own_attention: (h, w) in (0, 1), the link's own map.
         sle: whether the link is an SLE where its attention is 1 or where it has none.
     """
 
@@ -78,21 +78,31 @@ class Scene:
     attention: Tensor | None
     plain_image: Tensor
     plain_gates: Tensor
-    own_attention: Tensor | None
     sle: bool
 
 
 def first_view(source: Source) -> View:
-    """Return the view to begin with: the run's best generator, its middle link."""
+    """Return the view to begin with: the run's best generator, its last link, two pictures."""
     checkpoint = next(iter(source.files))
     links = list(source.generator(checkpoint).links)
     names = [] if source.bank is None else list(source.bank.names)
-    return View(
-        checkpoint,
-        picture=names[0] if names else None,
-        second_picture=names[-1] if names else None,
-        link=links[1],
-    )
+    pair = (names[0], names[-1]) if names else (None, None)
+    return View(checkpoint, 0, 1, 0.0, pair[0], pair[1], link=links[1])
+
+
+def view_of(source: Source, view: View | None = None, **changes: Any) -> View:
+    """Return ``view``, or the first one, with ``changes``, and with what ``source`` has.
+
+    Raises:
+        UsageError: for a setting that no view has or that is out of its range.
+    """
+    known = [field.name for field in dataclasses.fields(View)]
+    if unknown := [str(name) for name in changes if name not in known]:
+        raise UsageError(
+            f"A view has no setting {' or '.join(unknown)}; its settings are {', '.join(known)}."
+        )
+    changed = dataclasses.replace(view or first_view(source), **changes)
+    return fitting(changed, source)
 
 
 def fitting(view: View, source: Source) -> View:
@@ -101,18 +111,15 @@ def fitting(view: View, source: Source) -> View:
     Raises:
         UsageError: for a setting that no run has, or a picture that this bank does not have.
     """
-    for name in ("mix", "picture_mix", "overlay"):
-        if not 0 <= getattr(view, name) <= 1:
-            raise UsageError(f"{name} is {getattr(view, name)}; it has to lie between 0 and 1.")
+    for name in ("mix", "picture_mix"):
+        _check_share(getattr(view, name), name)
+    for name in ("seed", "second_seed"):
+        seed = getattr(view, name)
+        if not (isinstance(seed, int) and 0 <= seed <= MOST_SEED):
+            raise UsageError(f"{name} is {seed!r}; it has to be a whole number from 0 on.")
     if view.attention not in get_args(Attention):
         known = ", ".join(get_args(Attention))
         raise UsageError(f"There is no attention {view.attention!r}; choose one of {known}.")
-    rows = view.painting.split()
-    if set(view.painting) - set("01 ") or any(len(row) != len(rows) for row in rows):
-        raise UsageError(
-            f"{view.painting!r} is no painting; it has to be a square of 0 and 1 in rows, such as "
-            "'0000 0110 0110 0000'."
-        )
     names = () if source.bank is None else source.bank.names
     for picture in (view.picture, view.second_picture):
         if picture is not None and picture not in names:
@@ -123,12 +130,39 @@ def fitting(view: View, source: Source) -> View:
     generator = source.generator(changes.get("checkpoint", view.checkpoint))
     if view.link not in generator.links:
         changes["link"] = list(generator.links)[1]
-    if not generator.config.has_attention:
+    has_attention = generator.config.has_attention
+    if not has_attention:
         changes["attention"] = "own"
-    painted = changes.get("attention", view.attention) == "painted"
-    if rows and not (painted and side_of(changes.get("link", view.link)) % len(rows) == 0):
-        changes["painting"] = ""
+    changes["painted"] = {
+        link: _painting(link, painting)
+        for link, painting in view.painted.items()
+        if link in generator.links and has_attention
+    }
+    changes["gates"] = {
+        link: {str(channel): _check_share(gate, "a gate") for channel, gate in gates.items()}
+        for link, gates in view.gates.items()
+        if link in generator.links and gates
+    }
     return dataclasses.replace(view, **changes)
+
+
+def _check_share(value: Any, name: str) -> float:
+    if not (isinstance(value, int | float) and 0 <= value <= 1):
+        raise UsageError(f"{name} is {value!r}; it has to be a number between 0 and 1.")
+    return value
+
+
+def _painting(link: str, painting: Any) -> list[float | None]:
+    """Return what is painted on a link as a list; a tensor is taken, too."""
+    places = painting.flatten().tolist() if isinstance(painting, Tensor) else list(painting)
+    side = side_of(link)
+    if len(places) != side * side:
+        raise UsageError(
+            f"The painting of link {link} has {len(places)} places; it has to have {side} x {side}."
+        )
+    return [
+        None if place is None else _check_share(place, f"a place of {link}") for place in places
+    ]
 
 
 def side_of(link: str) -> int:
@@ -136,31 +170,64 @@ def side_of(link: str) -> int:
     return int(link.split("->")[0])
 
 
-def make_scene(view: View, source: Source) -> Scene:
-    """Compute what ``view`` shows.
+def compute(view: View, source: Source) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return what `Steered` tells of a view: without its changes, and with them.
 
     Raises:
         LabError: if the generator cannot be read or the memory does not suffice.
     """
     generator = source.generator(view.checkpoint)
-    noise = noise_of(view, generator)
-    metadata = None
+    steered = Steered(generator)
+    inputs = steered.unsteered()
+    inputs["noise"] = noise_of(view, generator)
     if generator.config.metadata:
-        metadata = metadata_of(view, source.bank, source.scale, generator.config.metadata_dim)
-    with memory_in_words(f"an image of {generator.config.resolution} px"):
-        output = plain = generator(noise, metadata, return_attention=True)
-        if view.link in plain.attention and view.attention != "own":
-            given = {view.link: replaced(plain.attention[view.link], view)}
-            output = generator(noise, metadata, return_attention=True, attention=given)
-    sle = LINKS[generator.config.skip].gate is SkipLayerExcitation.gate
-    return Scene(*_seen(output, view.link), *_seen(plain, view.link), sle)
+        channels = generator.config.metadata_dim
+        inputs["metadata"] = metadata_of(view, source.bank, source.scale, channels)
+    what = f"an image of {generator.config.resolution} px"
+    plain = dataclasses.replace(view, link="", attention="own", painted={}, gates={})
+    with memory_in_words(what), torch.no_grad():
+        if source.last is None or source.last[:2] != (plain, generator):
+            made = dict(zip(steered.outputs, steered(*inputs.values()), strict=True))
+            source.last = plain, generator, made  # a brush asks for it again and again
+        before = source.last[2]
+        if not view.changes:
+            return before, before
+        name = steered.names[view.link]
+        if view.attention != "own":
+            own = before[f"own_attention_{name}"]
+            inputs[f"given_attention_{name}"] = replaced(own, view.attention)
+        for link, painting in view.painted.items():
+            places = [torch.nan if place is None else place for place in painting]
+            given = inputs[f"given_attention_{steered.names[link]}"]
+            given.copy_(torch.tensor(places).view_as(given))
+        for link, gates in view.gates.items():
+            given = inputs[f"given_gates_{steered.names[link]}"]
+            for channel, gate in gates.items():
+                if not (channel.isdigit() and int(channel) < given.numel()):
+                    raise UsageError(f"Link {link} has no channel {channel!r}; count from 0.")
+                given[0, int(channel)] = gate
+        after = dict(zip(steered.outputs, steered(*inputs.values()), strict=True))
+    return before, after
 
 
-def _seen(output: GeneratorOutput, link: str) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Return of the one image itself, and its link's gates and map."""
-    attention_map = output.attention.get(link)
-    map_ = None if attention_map is None else attention_map[0, 0]
-    return to_uint8(output.image)[0], output.gates[link].flatten(), map_
+def make_scene(view: View, source: Source) -> Scene:
+    """Compute what ``view`` shows of its link.
+
+    Raises:
+        LabError: as `compute`.
+    """
+    before, after = compute(view, source)
+    generator = source.generator(view.checkpoint)
+    name = view.link.replace("->", "_")
+    used = after.get(f"attention_{name}")
+    return Scene(
+        image=to_uint8(after["image"])[0],
+        gates=after[f"gates_{name}"].flatten(),
+        attention=None if used is None else used[0, 0],
+        plain_image=to_uint8(before["image"])[0],
+        plain_gates=before[f"gates_{name}"].flatten(),
+        sle=LINKS[generator.config.skip].gate is SkipLayerExcitation.gate,
+    )
 
 
 def noise_of(view: View, generator: Generator) -> Tensor:
@@ -201,28 +268,11 @@ def picture_metadata(
     return bank.rows([bank.names.index(picture)], scale)
 
 
-def replaced(own: Tensor, view: View) -> Tensor:
-    """Return the map that the view wants in place of a link's ``own`` (1, 1, h, w)."""
-    if view.attention == "ones":
-        return torch.ones_like(own)
-    if view.attention == "mean":
+def replaced(own: Tensor, attention: Attention) -> Tensor:
+    """Return the map that stands in place of a link's ``own`` (1, 1, h, w)."""
+    if attention == "mean":
         return own.mean().expand_as(own)
-    if view.attention == "shuffled":
+    if attention == "shuffled":
         order = torch.randperm(own.numel(), generator=torch.Generator().manual_seed(0))
         return own.flatten()[order].view_as(own)
-    rows = (view.painting or painting_of(own[0, 0])).split()
-    painting = torch.tensor([[float(cell) for cell in row] for row in rows])
-    return F.interpolate(painting[None, None], own.shape[2:])  # each square several places
-
-
-def painting_of(attention: Tensor) -> Painting:
-    """Return the painting that is open where a map (h, w) is above its mean."""
-    side = min(PAINTED_SIDE, attention.shape[-1])
-    coarse = F.adaptive_avg_pool2d(attention[None, None], side)
-    return in_rows((coarse > coarse.mean()).flatten().tolist(), side)
-
-
-def in_rows(cells: Sequence[bool], side: int) -> Painting:
-    """Return cells, row after row, as a painting of ``side`` columns."""
-    rows = [cells[start : start + side] for start in range(0, len(cells), side)]
-    return " ".join("".join("01"[cell] for cell in row) for row in rows)
+    return torch.full_like(own, float(attention == "ones"))

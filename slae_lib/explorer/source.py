@@ -3,6 +3,8 @@
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from torch import Tensor
+
 from slae_lib.datasets import DATA_SETS, ImageSet
 from slae_lib.datasets.bank import MetadataBank, Scale
 from slae_lib.datasets.store import cached_file
@@ -36,6 +38,7 @@ class Source:
         info: what ``run.json`` holds; None if there is none.
         bank: metadata of the training pictures; None where it is not wanted or not there.
         trouble: one sentence that says why the metadata cannot be used, or nothing.
+        last: what was computed last without any change: the view, its generator, what came out.
 
     Raises:
         LabError: if there is no generator of SLAE or FastGAN.
@@ -47,6 +50,7 @@ class Source:
         self.info = RunInfo.load(self.folder) if (self.folder / "run.json").is_file() else None
         self.files = _files(self.path, self.folder)
         self.trouble = ""
+        self.last: tuple[object, Generator, dict[str, Tensor]] | None = None
         self._loaded: dict[tuple[Path, int], Generator] = {}
         self.bank: MetadataBank | None = None
         first = next(iter(self.files))

@@ -16,9 +16,9 @@ _PLACES = (
 )
 _CHANGES = {
     "ones": "set to 1 everywhere",
+    "zeros": "set to 0 everywhere",
     "mean": "set to its mean everywhere",
     "shuffled": "shuffled, the same numbers in other places",
-    "painted": "replaced by the painting",
 }
 _CODE_POINT = re.compile(r"[0-9a-f]{4,6}(-[0-9a-f]{4,6})*")
 
@@ -74,15 +74,10 @@ def view_alt(view: View, scene: Scene, facts: Sequence[str]) -> str:
     panels = ["the generated image"]
     if scene.attention is not None:
         panels.append(f"the attention map of link {link_label(view.link)} over it")
-    if changed(view, scene):
+    if view.changes:
         panels.append("the plain image with the difference below")
     panels.append("the link's gates as sorted bars")
     return f"From left to right: {listed(panels)}. {' '.join(facts)}"
-
-
-def changed(view: View, scene: Scene) -> bool:
-    """Say whether the link's attention is not its own."""
-    return scene.attention is not None and view.attention != "own"
 
 
 def _input(view: View, metadata: bool) -> str:
@@ -124,13 +119,19 @@ def _gates(gates: Tensor) -> str:
 
 
 def _change(view: View, scene: Scene) -> str:
-    if not changed(view, scene):
+    if not view.changes:
         return "Nothing is changed: this is the plain image."
     difference = (scene.image.float() - scene.plain_image.float()).abs().mean(0)  # (R, R)
-    how = _CHANGES[view.attention]
-    if view.attention == "ones" and scene.sle:
-        how += ", so that the link is a plain SLE"
-    text = f"Changed: the link's attention is {how}. "
+    hows = [f"the attention of link {link_label(link)} is painted" for link in view.painted]
+    hows += [
+        f"{len(gates)} {'gate' if len(gates) == 1 else 'gates'} of link {link_label(link)} set"
+        for link, gates in view.gates.items()
+    ]
+    if view.attention != "own":
+        hows.append(f"the link's attention is {_CHANGES[view.attention]}")
+        if view.attention == "ones" and scene.sle:
+            hows[-1] += ", so that the link is a plain SLE"
+    text = f"Changed: {'; '.join(hows)}. "
     if not float(difference.max()):
         return f"{text}The image stays the same as the plain one."
     gates = int((scene.gates > 0.5).sum()) - int((scene.plain_gates > 0.5).sum())

@@ -2,6 +2,7 @@
 
 import os
 import re
+import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,26 +13,20 @@ from typing import Any
 import pytest
 from browser_lab import Kernel, Lab, find_browser
 
+from slae_lib.explorer.page import Package, packed
+from slae_lib.support.errors import LabError
+
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 CONTROLS = {"textbox", "spinbutton", "combobox", "checkbox", "button", "slider", "listbox",
-            "radio", "switch", "searchbox"}  # fmt: skip
+            "radio", "switch", "searchbox", "grid", "gridcell", "option", "meter"}  # fmt: skip
 BADGE = '<svg xmlns="http://www.w3.org/2000/svg" width="117" height="20"/>'
-# In the page: how long from a key to the picture that it made.
-STOPWATCH = """
-document.addEventListener('DOMContentLoaded', () => {
-window.painted = null;
-document.addEventListener('keydown', () => { window.pressed = performance.now(); }, true);
-new MutationObserver(() => {
-    for (const picture of document.querySelectorAll('.jp-OutputArea-output img')) {
-        if (picture.src.length < 20000 || picture.src === window.seen?.get(picture)) continue;
-        if (picture.dataset.seen) continue;
-        picture.dataset.seen = 'yes';
-        picture.decode().then(() => { window.painted = performance.now() - window.pressed; });
-    }
-}).observe(document.body, {subtree: true, childList: true, attributes: true});
-});
-"""
+ROOT = Path(__file__).parents[2]
+AXE = Package(
+    "axe-core",
+    "4.14.1",
+    "FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
+)
 
 
 @dataclass
@@ -42,7 +37,6 @@ class Session:
     lab: Lab
     kernel: Kernel = field(init=False)
     console: list[str] = field(default_factory=list)
-    times: dict[str, float] = field(default_factory=dict)
 
     def output(self, cell: int) -> Any:
         """The output of a cell, counted from 0."""
@@ -51,14 +45,6 @@ class Session:
     def words(self, cell: int) -> list[str]:
         """The facts below the picture of a cell."""
         return self.output(cell).locator("ul[role=status] li").all_inner_texts()
-
-    def alt(self, cell: int) -> str:
-        """The alternative text of the large picture of a cell."""
-        return str(self.output(cell).locator("img[width='922']").get_attribute("alt"))
-
-    def source(self, cell: int) -> str:
-        """The large picture of a cell itself."""
-        return str(self.output(cell).locator("img[width='922']").get_attribute("src"))
 
     def control(self, cell: int, name: str) -> Any:
         """The control with exactly this accessible name."""
@@ -73,46 +59,9 @@ class Session:
         for key in keys:
             control.press(key) if key == "Enter" else self.page.keyboard.press(key)
 
-    def choose(self, cell: int, name: str, *keys: str) -> None:
-        """Open a list with the space bar, move in it and take what is found."""
-        self.press(cell, name, "Space")
-        for key in keys:
-            self.page.keyboard.press(key)
-        self.page.keyboard.press("Enter")
-
-    def agree(self, cell: int, explorer: str, expression: str, value: Any) -> None:
-        """Wait until the kernel has a value, and page and kernel say the same about it."""
-        until(lambda: self.kernel.value(expression) == value, lambda: self.kernel.value(expression))
-        until(
-            lambda: self.words(cell) == self.kernel.value(f"{explorer}.facts"),
-            lambda: (self.words(cell), self.kernel.value(f"{explorer}.facts")),
-        )
-        assert self.alt(cell) == self.kernel.value(f"{explorer}.alt")
-
-    def accessible(self, cell: int) -> list[dict[str, Any]]:
-        """What a screen reader is told about the output of a cell: role, name, ..."""
-        devtools = self.page.context.new_cdp_session(self.page)
-        devtools.send("DOM.enable")
-        devtools.send("Accessibility.enable")
-        root = devtools.send("DOM.getDocument")["root"]["nodeId"]
-        cells = devtools.send(
-            "DOM.querySelectorAll",
-            {"nodeId": root, "selector": ".jp-Notebook .jp-Cell"},
-        )["nodeIds"]
-        output = devtools.send(
-            "DOM.querySelector", {"nodeId": cells[cell], "selector": ".jp-OutputArea"}
-        )["nodeId"]
-        nodes = devtools.send("Accessibility.queryAXTree", {"nodeId": output})["nodes"]
-        devtools.detach()
-        return [node for node in nodes if not node.get("ignored")]
-
     def controls(self, cell: int) -> list[tuple[str, str]]:
         """Role and accessible name of every control in the output of a cell."""
-        told = [
-            (str(node["role"]["value"]), str(node.get("name", {}).get("value", "")))
-            for node in self.accessible(cell)
-        ]
-        return [(role, name) for role, name in told if role in CONTROLS]
+        return controls(self.page, f".jp-Notebook .jp-Cell:nth-child({cell + 1}) .jp-OutputArea")
 
     def run_all(self, seconds: float = 60) -> None:
         """Run all cells, and wait until the kernel is idle again."""
@@ -132,6 +81,41 @@ class Session:
             Path(folder).mkdir(parents=True, exist_ok=True)
             what = self.page if cell is None else self.output(cell)
             what.screenshot(path=str(Path(folder) / f"{name}.png"))
+
+
+def controls(page: Any, selector: str) -> list[tuple[str, str]]:
+    """Role and name, as a screen reader is told them, of every control inside of something."""
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("DOM.enable")
+    devtools.send("Accessibility.enable")
+    root = devtools.send("DOM.getDocument")["root"]["nodeId"]
+    found = devtools.send("DOM.querySelector", {"nodeId": root, "selector": selector})["nodeId"]
+    nodes = devtools.send("Accessibility.queryAXTree", {"nodeId": found})["nodes"]
+    devtools.detach()
+    told = [
+        (str(node["role"]["value"]), str(node.get("name", {}).get("value", "")))
+        for node in nodes
+        if not node.get("ignored")
+    ]
+    return [(role, name) for role, name in told if role in CONTROLS]
+
+
+def axe_findings(page: Any, selector: str) -> list[str]:
+    """What axe-core has against the inside of something; the test is skipped without npm."""
+    with tarfile.open(package(AXE)) as archive:
+        script = archive.extractfile("package/axe.min.js")
+        assert script is not None
+        page.evaluate(script.read().decode("utf-8"))
+    found = page.evaluate("selector => axe.run(selector)", selector)["violations"]
+    return [f"{it['id']}: {it['nodes'][0]['html'][:200]}" for it in found]
+
+
+def package(wanted: Package) -> Path:
+    """A packed package of npm, kept in ``build/npm``; the test is skipped where there is none."""
+    try:
+        return packed(wanted, ROOT / "build" / "npm")
+    except LabError as problem:
+        pytest.skip(str(problem))
 
 
 def until(true: Callable[[], bool], found: Callable[[], Any], seconds: float = 15) -> None:
@@ -160,7 +144,6 @@ def browser(sharpness: float = 1) -> Iterator[Any]:
             viewport={"width": 1280, "height": 1000}, device_scale_factor=sharpness
         )
         page.set_default_timeout(15_000)
-        page.add_init_script(STOPWATCH)
         page.route(
             "**/colab-badge.svg",  # the only thing from elsewhere, and there may be no network
             lambda route: route.fulfill(body=BADGE, content_type="image/svg+xml"),

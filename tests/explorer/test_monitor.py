@@ -130,15 +130,15 @@ def test_a_fault_of_the_monitor_does_not_end_the_training(
     monkeypatch.setattr("slae_lib.explorer.monitor.monitor_figure", broken)
     with pytest.warns(UserWarning, match=r"(?s)training goes on.*ZeroDivisionError"):
         monitor(Progress(trained[0], 1, {}, None))
-    assert "fault in the explorer" in monitor.message
+    assert "fault in the monitor" in monitor.message
 
 
 def test_it_draws_no_more_often_than_asked(trained: tuple[Path, list[list[str]]]) -> None:
     monitor = TrainingMonitor(trained[0], seconds=1000)
-    drawn = monitor.updates.count
+    drawn = monitor.drawn
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         monitor(Progress(trained[0], 3, {}, None))
-        assert monitor.updates.count == drawn
+        assert monitor.drawn == drawn
         monitor(Progress(trained[0], 4, {}, None))  # the last one always
-    assert monitor.updates.count == drawn + 1
+    assert monitor.drawn == drawn + 1

@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from slae_lib.explorer.paint import SHAPES, shape
 from slae_lib.explorer.scene import Scene, View
 from slae_lib.explorer.words import (
     highest_place,
@@ -23,7 +22,6 @@ def scene(**changes: torch.Tensor | bool | None) -> Scene:
         "plain_image": torch.zeros(3, 8, 8, dtype=torch.uint8),
         "plain_gates": torch.tensor([0.4, 0.4, 0.7]),
         "attention": attention,
-        "own_attention": attention,
         "sle": True,
     }
     return Scene(**{**parts, **changes})
@@ -91,7 +89,7 @@ def test_facts_of_a_changed_and_mixed_view() -> None:
 
 def test_facts_of_a_link_without_attention() -> None:
     view = View("finished", link="4->16")
-    plain = scene(attention=None, own_attention=None)
+    plain = scene(attention=None)
     facts = view_facts(view, plain, metadata=False)
     assert "takes no metadata" in facts[0]
     assert facts[1].startswith("Link 4 → 16 is a plain SLE: it has no attention")
@@ -100,7 +98,7 @@ def test_facts_of_a_link_without_attention() -> None:
 
 def test_a_link_of_another_kind_is_not_called_an_sle() -> None:
     view = View("finished", link="4->16")
-    facts = view_facts(view, scene(attention=None, own_attention=None, sle=False), metadata=False)
+    facts = view_facts(view, scene(attention=None, sle=False), metadata=False)
     assert facts[1] == "Link 4 → 16 has no attention, and its gates alone are shown."
     view = View("finished", link="4->16", attention="ones")
     facts = view_facts(view, scene(attention=torch.ones(4, 4), sle=False), metadata=False)
@@ -116,19 +114,11 @@ def test_the_alternative_text_names_the_panels_and_the_facts() -> None:
     assert all(fact in alt for fact in facts)
 
 
-@pytest.mark.parametrize("side", [4, 8])
-def test_shapes_and_their_opposites_cover_a_map_once(side: int) -> None:
-    painted = {
-        name: torch.tensor([[cell == "1" for cell in row] for row in shape(name, side).split()])
-        for name in SHAPES
-    }
-    for one, other in (
-        ("everything", "nothing"),
-        ("upper half", "lower half"),
-        ("left half", "right half"),
-        ("middle", "rim"),
-    ):
-        assert torch.equal(painted[one], ~painted[other])
-    assert painted["upper half"][0].all()
-    assert painted["left half"][:, 0].all()
-    assert painted["middle"].sum() == side * side / 4
+def test_what_is_painted_and_set_by_hand_is_told() -> None:
+    painted = {"4->16": [1.0] * 16, "8->32": [None] * 63 + [0.0]}
+    view = View("finished", link="4->16", painted=painted, gates={"4->16": {"0": 1.0, "2": 0.0}})
+    changed = view_facts(view, scene(), metadata=True)[3]
+    assert changed == (
+        "Changed: the attention of link 4 → 16 is painted; the attention of link 8 → 32 is "
+        "painted; 2 gates of link 4 → 16 set. The image stays the same as the plain one."
+    )

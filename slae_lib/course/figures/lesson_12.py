@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from slae_lib.explorer.figures.view import draw_maps
+from slae_lib.explorer.figures.view import DIFFERENCE_TOP, draw_maps
 from slae_lib.generator import GeneratorOutput
 from slae_lib.plotting.base import (
     BLUE,
@@ -24,9 +24,6 @@ from slae_lib.plotting.base import (
 )
 from slae_lib.plotting.style import in_own_style
 from slae_lib.support.images import to_uint8
-
-DIFFERENCE_TOP = 64
-"""Steps of 255 that are drawn brightest: one scale for all differences of the lesson."""
 
 _COLORS = (BLUE, ORANGE, PURPLE, GREEN, GREY)
 _LEAST = 0.01  # what is smaller is drawn as this, since a logarithm has no zero

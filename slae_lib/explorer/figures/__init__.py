@@ -1,1 +1,1 @@
-"""What the explorers draw: tensors in, a Figure out; nobody else uses it but lesson 12."""
+"""What the stage and the monitor draw: tensors in, a Figure out."""

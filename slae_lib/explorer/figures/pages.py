@@ -1,4 +1,4 @@
-"""The pages of two explorers: a bank of metadata as a map, and a training that is running."""
+"""Two pages: a bank of metadata as a map, and a training that is running."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -44,10 +44,8 @@ def metadata_figure(
     neighbours: Mapping[int, float],
     *,
     name: str,
-    without: Tensor | None = None,
-    generated: Tensor | None = None,
 ) -> Figure:
-    """Draw a bank as a map, the picked picture with its neighbours, and what it makes of a noise.
+    """Draw a bank as a map, and the picked picture with its neighbours.
 
     Args:
         places: (N, 2) in [0, 1].
@@ -55,8 +53,6 @@ def metadata_figure(
         picked: index of the picked picture.
         neighbours: index of a picture to the cosine of its metadata, the most similar first.
         name: of the picked picture.
-        without: uint8 (K, 3, R, R), images of K noises with zero metadata.
-        generated: the same noises with the metadata of the picked picture.
     """
     figure = Figure(figsize=(_WIDTH, _HEIGHT))
     page = figure.add_axes((0, 0, 1, 1))
@@ -78,14 +74,6 @@ def metadata_figure(
     _box(page, corners[picked], side, side, ORANGE, 3)
     page.text(left + width / 2, 4.78, "All pictures, by what VGG-16 sees", ha="center", fontsize=10)
     _draw_neighbours(page, thumbnails, picked, neighbours, name)
-    if generated is not None and without is not None:
-        lows = (1.35, 0.12) if len(neighbours) > 4 else (1.85, 0.35)
-        words = "with zero metadata", "with this metadata"
-        rows = zip(words, (without, generated), lows, strict=True)
-        for how, images, low in rows:
-            page.text(7.55, low + 0.98, f"The same noises {how}", ha="center", fontsize=9)
-            for column, image in enumerate(images[:4]):
-                place_picture(page, to_pixels(image), 5.68 + 0.95 * column, low, 0.9)
     page.set(xlim=(0, _WIDTH), ylim=(0, _HEIGHT))
     page.set_axis_off()
     return figure

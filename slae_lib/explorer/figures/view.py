@@ -1,4 +1,4 @@
-"""Figures of the attention explorer: one view of a generator, and maps in rows."""
+"""Figures: one view of a generator, and maps in rows."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,6 +20,9 @@ from slae_lib.plotting.base import (
 )
 from slae_lib.plotting.style import in_own_style
 
+DIFFERENCE_TOP = 64
+"""Steps of 255 that are drawn brightest: one scale for all differences, here and on the stage."""
+
 _WIDTH, _HEIGHT = 9.6, 3.4  # inches of a view
 
 
@@ -30,8 +33,6 @@ def view_figure(
     *,
     link: str,
     attention: Tensor | None = None,
-    colors: str = ATTENTION_COLORS,
-    overlay: float = 0.6,
     plain_image: Tensor | None = None,
     plain_gates: Tensor | None = None,
 ) -> Figure:
@@ -44,8 +45,6 @@ def view_figure(
         gates: (C,) in (0, 1).
         link: such as ``"8->32"``.
         attention: (h, w) in [0, 1]; without it, as in a link of SLE, the gates have more room.
-        colors: name of a matplotlib colour map.
-        overlay: strength of the attention over the image, 0 to 1.
         plain_image: what the generator makes with the link's own attention, if ``image`` is made
             with another one.
         plain_gates: (C,), the same.
@@ -57,13 +56,12 @@ def view_figure(
     place_picture(page, to_pixels(image), 0.1, 0.35, 2.7, "Image")
     left = 3.5
     if attention is not None:
-        _place_map(page, image, attention, f"Attention of link {name}", colors, overlay)
+        _place_map(page, image, attention, f"Attention of link {name}")
         left = 6.4
     if plain_image is not None:
         difference = (image.float() - plain_image.float()).abs().mean(0)  # (R, R)
-        most = max(1.0, float(difference.max()))
         place_picture(page, to_pixels(plain_image), 5.95, 1.83, 1.22, "Plain image")
-        colours = {"cmap": "cividis", "vmin": 0, "vmax": most}
+        colours = {"cmap": "cividis", "vmin": 0, "vmax": DIFFERENCE_TOP}
         place_picture(page, difference.numpy(), 5.95, 0.35, 1.22, "Difference", **colours)
         left = 7.75
     page.set(xlim=(0, _WIDTH), ylim=(0, _HEIGHT))
@@ -104,9 +102,7 @@ def place_picture(
         page.text(left + side / 2, bottom + side + 0.07, title, **_TITLE)
 
 
-def _place_map(
-    page: Axes, image: Tensor, attention: Tensor, title: str, colors: str, overlay: float
-) -> None:
+def _place_map(page: Axes, image: Tensor, attention: Tensor, title: str) -> None:
     """Draw a map (h, w) over its grey image, with its scale below."""
     low, high = float(attention.min()), float(attention.max())
     if high - low < 1e-6:
@@ -114,10 +110,10 @@ def _place_map(
     left, bottom, side = 3.0, 0.35, 2.7
     grey = {"cmap": "gray", "vmin": 0, "vmax": 255}
     place_picture(page, image.float().mean(dim=0).numpy(), left, bottom, side, title, **grey)
-    coloured = {"cmap": colors, "vmin": low, "vmax": high, "alpha": overlay}
+    coloured = {"cmap": ATTENTION_COLORS, "vmin": low, "vmax": high, "alpha": 0.6}
     place_picture(page, attention.detach().cpu().numpy(), left, bottom, side, "", **coloured)
     bar = (left + 0.4, left + side - 0.4, 0.14, 0.23)
-    page.imshow(np.linspace(0, 1, 64)[None], extent=bar, aspect="auto", cmap=colors)
+    page.imshow(np.linspace(0, 1, 64)[None], extent=bar, aspect="auto", cmap=ATTENTION_COLORS)
     text: dict[str, Any] = {"va": "center", "fontsize": 8}
     page.text(bar[0] - 0.05, 0.185, f"{low:.2f}", ha="right", **text)
     page.text(bar[1] + 0.05, 0.185, f"{high:.2f}", ha="left", **text)
