@@ -253,3 +253,24 @@ def test_the_table_of_robustness_is_that_of_the_numbers() -> None:
         f"{told['kills']} kills at {len(told['writes'])} kinds of writes, in {runs} runs" in prose()
     )
     assert told["kills"] == sum(told["writes"].values()) >= 300
+
+
+def test_the_times_of_the_stage_are_the_measured_ones() -> None:
+    page = lines()
+    values = json.loads((RESULTS / "stage.json").read_text("utf-8"))
+    for place in ("page", "notebook"):
+        for px in ("64", "128"):
+            told = values[place][px]
+            stroke, noise = told["a stroke of the brush"], told["another noise"]
+            each = [stroke["median_ms"], stroke["slowest_ms"], noise["median_ms"]]
+            each = [*filter(None, [told.get("first_paint_ms")]), *each, noise["slowest_ms"]]
+            assert " ".join([place, px, *(f"{value:.0f}" for value in each)]) in page
+            assert place == "page" or stroke["median_ms"] < 150
+    assert values["page"]["64"]["first_paint_ms"] < 1000
+    assert values["page"]["64"]["a stroke of the brush"]["median_ms"] < 40
+
+
+def test_the_cost_of_a_checkpoint_is_the_measured_one() -> None:
+    rows = json.loads((RESULTS / "speed-checkpoint.json").read_text("utf-8"))["rows"]
+    for row, words in zip(rows, ("written in", "read in"), strict=True):
+        assert f"{words} {row['median']:.2f} s ({row['against']['median']:.2f} before" in prose()

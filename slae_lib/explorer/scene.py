@@ -82,11 +82,17 @@ class Scene:
 
 
 def first_view(source: Source) -> View:
-    """Return the view to begin with: the run's best generator, its last link, two pictures."""
+    """Return the view to begin with: the run's best generator and two pictures.
+
+    The first picture is the most usual one, whose metadata are nearest to the mean: what is
+    unusual is what a short training draws worst.
+    """
     checkpoint = next(iter(source.files))
     links = list(source.generator(checkpoint).links)
-    names = [] if source.bank is None else list(source.bank.names)
-    pair = (names[0], names[-1]) if names else (None, None)
+    pair: tuple[str | None, str | None] = (None, None)
+    if source.bank is not None:
+        usual = int(source.bank.rows(scale="standardised").norm(dim=1).argmin())
+        pair = (source.bank.names[usual], source.bank.names[-1])
     return View(checkpoint, 0, 1, 0.0, pair[0], pair[1], link=links[1])
 
 
