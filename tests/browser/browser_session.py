@@ -37,6 +37,7 @@ class Session:
     lab: Lab
     kernel: Kernel = field(init=False)
     console: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
 
     def output(self, cell: int) -> Any:
         """The output of a cell, counted from 0."""
@@ -154,12 +155,19 @@ def browser(sharpness: float = 1) -> Iterator[Any]:
 
 @contextmanager
 def session(page: Any, lab: Lab, notebook: str, seconds: float = 60) -> Iterator[Session]:
-    """Open a notebook, run all of it, and wait until that is done."""
+    """Open a notebook, run all of it, and wait until that is done; no other computer is asked."""
     console: list[str] = []
+    foreign: list[str] = []
+
+    def refuse(route: Any) -> None:
+        foreign.append(route.request.url)
+        route.abort()
+
+    page.route(re.compile(r"https?://(?!127\.0\.0\.1[:/]|localhost[:/])"), refuse)
     page.on("console", lambda message: message.type == "error" and console.append(message.text))
     page.on("pageerror", lambda error: console.append(str(error)))
     page.goto(lab.url(notebook))
-    opened = Session(page, lab, console=console)
+    opened = Session(page, lab, console=console, foreign=foreign)
     opened.run_all(seconds)
     with lab.kernel() as kernel:
         opened.kernel = kernel

@@ -182,8 +182,9 @@ def test_the_monitor_reads_the_folder_again(session: Session) -> None:
         metrics.write_text(whole)
 
 
-def test_nothing_is_written_to_the_console_as_an_error(session: Session) -> None:
+def test_no_error_is_written_to_the_console_and_nobody_else_was_asked(session: Session) -> None:
     assert session.console == []
+    assert session.foreign == []
 
 
 def test_a_closed_kernel_is_said_and_the_picture_stays(session: Session) -> None:

@@ -251,6 +251,20 @@ def test_a_phone_shows_all_of_it(stage: Opened) -> None:
         stage.page.set_viewport_size({"width": 1280, "height": 1000})
 
 
+def test_a_finger_paints(opened: Opened) -> None:
+    phone = {"width": 360, "height": 740}
+    context = opened.page.context.browser.new_context(viewport=phone, has_touch=True)
+    page = context.new_page()
+    page.goto(opened.address)
+    page.wait_for_function("window.stage?.scene && !window.stage.busy")
+    box = page.locator(".st-grid").bounding_box()
+    page.touchscreen.tap(box["x"] + 0.6 * box["width"], box["y"] + 0.9 * box["height"])
+    page.wait_for_function("window.stage.view.painted['4->16'] && !window.stage.busy")
+    painted = page.evaluate("window.stage.view.painted['4->16']")
+    assert [place for place, value in enumerate(painted) if value is not None] == [14]
+    context.close()
+
+
 def test_nothing_went_wrong_and_nobody_else_was_asked(opened: Opened) -> None:
     assert opened.console == []
     assert opened.foreign == []
