@@ -2,7 +2,9 @@
 
 import csv
 import datetime
+import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,8 +29,11 @@ def hand_in(folder: Path, student: str, graded: bool = True, name: str = "") -> 
 
 
 @pytest.fixture
-def course(tmp_path: Path) -> Path:
+def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What nbgrader leaves behind when it has graded; each student has done something else."""
+    # nbgrader starts programs of its environment by their bare names.
+    here = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    monkeypatch.setenv("PATH", here)
     lesson = "02_spatial_attention"
     with Gradebook(f"sqlite:///{tmp_path / 'gradebook.db'}", "") as book:
         book.add_assignment(lesson, duedate=DUE)
