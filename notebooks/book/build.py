@@ -111,7 +111,8 @@ def prose(source: Path) -> None:
         row = rf"(^\| \[\d\d\]\({lesson.name}\.ipynb\).*\|)$"
         course = re.sub(row, rf"\1 [Colab]({address}) |", course, flags=re.MULTILINE)
     course = re.sub(r"(\| points \|)\n(\|[-|]*)", r"\1 open |\n\2---|", course)
-    for page, text in (("lessons/index.md", course), ("teachers.md", f"# {second[3:]}{teachers}")):
+    teachers = re.sub(r"^#(##+ )", r"\1", f"# {second[3:]}{teachers}", flags=re.MULTILINE)
+    for page, text in (("lessons/index.md", course), ("teachers.md", teachers)):
         write(source, page, relink(text, "notebooks/README.md", page))
     for file in ("CONTRIBUTING.md", "figures/results/README.md"):
         write(source, PAGES[file], relink(read(file), file, PAGES[file]))
