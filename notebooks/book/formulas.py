@@ -1,11 +1,8 @@
 """Formulas as HTML and MathML, set by KaTeX while the book is built: its pages need no script."""
 
-import base64
-import hashlib
 import html
 import json
 import re
-import shutil
 import subprocess
 import tarfile
 from functools import cached_property
@@ -17,8 +14,14 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
-PACKAGE = "katex@0.19.1"
-SHA512 = "jG8uKntjSEcm2EpQOh0XturpPuuC9r3Sq5HLHdsFdWZT27E672SF19QEi+of0/YeOy15lDgRhKvr5614uRrEfA=="
+from slae_lib.explorer.page import Package, packed
+from slae_lib.support.errors import LabError
+
+KATEX = Package(
+    "katex",
+    "0.19.1",
+    "jG8uKntjSEcm2EpQOh0XturpPuuC9r3Sq5HLHdsFdWZT27E672SF19QEi+of0/YeOy15lDgRhKvr5614uRrEfA==",
+)
 
 # One formula a line in, one line of HTML (or of what is wrong with it) out.
 SETTER = """
@@ -43,24 +46,16 @@ def fetch_katex(cache: Path, folder: Path) -> None:
     Raises:
         SystemExit: where npm is missing or gets nothing, or the package is not the known one.
     """
-    file = cache / f"{PACKAGE.replace('@', '-')}.tgz"
-    if not file.exists():
-        npm = shutil.which("npm")
-        if npm is None:
-            raise SystemExit("The formulas of the book need npm: install Node.js and try again.")
-        cache.mkdir(parents=True, exist_ok=True)
-        command = [npm, "pack", PACKAGE, "--prefer-offline", "--silent"]
-        got = subprocess.run(command, cwd=cache, capture_output=True, text=True, check=False)
-        if not file.exists():
-            raise SystemExit(f"npm cannot get {PACKAGE}; is there a network? {got.stderr[-500:]}")
-    if base64.b64encode(hashlib.sha512(file.read_bytes()).digest()).decode() != SHA512:
-        raise SystemExit(f"{file} is not the {PACKAGE} that this book knows: delete it, try again.")
+    try:
+        file = packed(KATEX, cache)
+    except LabError as problem:
+        raise SystemExit(str(problem)) from None
     wanted = re.compile(r"package/(?:dist/)?(LICENSE|katex\.min\.(?:js|css)|fonts/.*\.woff2)")
-    with tarfile.open(file) as packed:
-        for member in packed.getmembers():
+    with tarfile.open(file) as archive:
+        for member in archive.getmembers():
             if found := wanted.fullmatch(member.name):
                 member.name = found[1]
-                packed.extract(member, folder, filter="data")
+                archive.extract(member, folder, filter="data")
     style = folder / "katex.min.css"
     older = r',url\([^)]*\.(?:woff|ttf)\) format\("\w+"\)'  # for browsers from before 2016
     style.write_text(re.sub(older, "", style.read_text("utf-8")), "utf-8")
