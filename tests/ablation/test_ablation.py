@@ -435,3 +435,12 @@ def test_the_published_tables_are_those_of_the_published_numbers(file: Path) -> 
     assert file.with_suffix(".md").read_text(encoding="utf-8") == markdown(published)
     assert file.with_suffix(".png").exists()
     assert json.loads(file.read_text(encoding="utf-8"))["command"].startswith("slae ablate")
+
+
+@pytest.mark.parametrize("kid", [1e308, -1e308, 10**400, True, "0.1"])
+def test_a_measure_that_no_plot_can_hold_is_damage(kid: object) -> None:
+    point = {"images": 8, "fid": 1.0, "kid": kid, "diversity": 1.0}
+    told = {"system": "slae", "seed": 0, "parameters": 1, "seconds": 1.0, "points": [point]}
+    with pytest.raises(ValueError, match="a measure is "):
+        Trial.from_dict(told)
+    Trial.from_dict({**told, "points": [{**point, "kid": 0.1}]})
