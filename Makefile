@@ -44,7 +44,7 @@ unexport FORCE_COLOR
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test long fuzz lab notebooks page student book lint install clean
+.PHONY: help demo test long fuzz lab notebooks chinese page student book lint install clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -73,6 +73,9 @@ lab: install ## open JupyterLab on the notebooks
 
 notebooks: install ## run the notebooks anew and store what comes out (NB=NAME: only that one)
 	"$(BIN)/python" notebooks/execute.py $(NB)
+
+chinese: install ## the notebooks in Chinese, run, in build/zh (NB=NAME: run only that one)
+	"$(BIN)/python" notebooks/translations.py --build build/zh $(NB)
 
 page: install ## build the stage as a static page in build/page (needs npm)
 	"$(BIN)/python" -m slae_lib.explorer.page build/page

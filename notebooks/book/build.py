@@ -1,9 +1,10 @@
 """Build the book: lay its pages together and give them to Sphinx.
 
-    python notebooks/book/build.py [FOLDER] [--page PAGE]
+    python notebooks/book/build.py [FOLDER] [--page PAGE] [--chinese NOTEBOOKS]
 
 leaves a static site in the folder (``build/book``). It runs no notebook: their stored outputs are
-shown. The stage is taken from the folder PAGE (``build/page``) if it has been built.
+shown. The stage is taken from the folder PAGE (``build/page``) if it has been built, and the
+Chinese lessons, which become a book of their own in ``zh/``, from ``build/zh``, likewise.
 """
 
 import argparse
@@ -13,17 +14,27 @@ import shutil
 import sys
 import tempfile
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 
 import click
 import nbformat
 from formulas import fetch_katex
-from lesson_pages import BADGE, NO_STAGE, STAGE, lesson_page
+from lesson_pages import (
+    BADGE,
+    CHINESE_PROMPTS,
+    CHINESE_STAGE,
+    NO_STAGE,
+    PROMPTS,
+    STAGE,
+    lesson_page,
+)
 from sphinx.cmd.build import build_main
 
 from slae_lib.cli import main as slae
 from slae_lib.course import badge
 from slae_lib.course.lessons import LESSONS
+from slae_lib.support.language import MARK
 
 BOOK = Path(__file__).parent
 ROOT = BOOK.parents[1]
@@ -63,19 +74,21 @@ def page_of(target: str) -> str | None:
     return f"{page}#{anchor}" if page and anchor else page
 
 
-def relink(text: str, file: str, page: str) -> str:
+def relink(text: str, file: str, page: str, pages: Collection[str] | None = None) -> str:
     """Let the relative links of a Markdown text lead where they should from its page.
 
     Args:
         text: with links as GitHub understands them.
         file: of the repository, in which the text stands.
         page: of the book, on which it will stand.
+        pages: that this book has; the English book, one folder above, has the others. All if None.
     """
 
     def lead(link: re.Match[str]) -> str:
-        if re.match(r"[a-z]+:|#", link[1]):
+        words, to = link[1], link[2]
+        if re.match(r"[a-z]+:|#", to):
             return link[0]
-        target = os.path.normpath(Path(file).parent / link[1]).replace(os.sep, "/")
+        target = os.path.normpath(Path(file).parent / to).replace(os.sep, "/")
         path = target.partition("#")[0]
         if not (ROOT / path).exists():  # code that looks like a link
             return link[0]
@@ -85,11 +98,17 @@ def relink(text: str, file: str, page: str) -> str:
             inside = page_of(target)
         if inside is None:
             kind = "tree" if (ROOT / path).is_dir() else "blob"
-            return f"]({GITHUB}/{kind}/main/{target})"
-        return "](" + os.path.relpath(inside, Path(page).parent).replace(os.sep, "/") + ")"
+            return f"[{words}]({GITHUB}/{kind}/main/{target})"
+        there, mark, anchor = inside.partition("#")
+        if pages is not None and path.endswith((".md", ".ipynb")) and there not in pages:
+            there = f"../{Path(there).with_suffix('.html')}"
+            found = os.path.relpath(there, Path(page).parent).replace(os.sep, "/")
+            return f'<a href="{found}{mark}{anchor}">{words}</a>'
+        return f"[{words}](" + os.path.relpath(inside, Path(page).parent).replace(os.sep, "/") + ")"
 
     parts = re.split(r"(^```.*?^```)", text, flags=re.DOTALL | re.MULTILINE)
-    return "".join(p if p.startswith("```") else re.sub(r"\]\(([^)\s]+)\)", lead, p) for p in parts)
+    link = re.compile(r"\[((?:[^\[\]]|\[[^\]]*\](?:\([^)]*\))?)*)\]\(([^)\s]+)\)")
+    return "".join(p if p.startswith("```") else link.sub(lead, p) for p in parts)
 
 
 def write(source: Path, page: str, text: str) -> None:
@@ -118,16 +137,19 @@ def prose(source: Path) -> None:
         write(source, PAGES[file], relink(read(file), file, PAGES[file]))
 
 
-def lessons(source: Path, stage: str) -> None:
-    """Write the notebooks' pages."""
+def lessons(
+    source: Path, stage: str, notebooks: Path, pages: Collection[str] | None = None
+) -> None:
+    """Write the pages of the notebooks in a folder; ``pages`` as for `relink`."""
     for lesson in LESSONS:
         file = f"notebooks/{lesson.name}.ipynb"
-        notebook = nbformat.reads(read(file), 4)
+        notebook = nbformat.read(notebooks / f"{lesson.name}.ipynb", 4)
+        prompts = PROMPTS if pages is None else CHINESE_PROMPTS
         here = stage if lesson.number in STAGED else ""
-        lesson_page(notebook, lesson.minutes, f"{GITHUB}/blob/main/{file}", here)
+        lesson_page(notebook, lesson.minutes, f"{GITHUB}/blob/main/{file}", here, prompts)
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
-                cell.source = relink(cell.source, file, PAGES[file])
+                cell.source = relink(cell.source, file, PAGES[file], pages)
         write(source, PAGES[file], nbformat.writes(notebook))
 
 
@@ -176,7 +198,17 @@ def commands() -> str:
     return "\n".join(text)
 
 
-def build(folder: Path, page: Path) -> int:
+def chinese_pages(source: Path, stage: str, notebooks: Path) -> list[str]:
+    """Write the pages of the Chinese book and return their names."""
+    pages = ["index.md", "stage.md", *(PAGES[f"notebooks/{it.name}.ipynb"] for it in LESSONS)]
+    text = re.sub(r"\]\((\d\d_\w+)\.md\)", r"](../\1.ipynb)", read("notebooks/zh/README.md"))
+    front = relink(text, "notebooks/zh/README.md", "index.md", pages)
+    write(source, "index.md", front + (BOOK / "index.zh.md").read_text("utf-8"))
+    lessons(source, stage, notebooks, pages)
+    return pages
+
+
+def build(folder: Path, page: Path, chinese: Path) -> int:
     """Build the book into a folder, which is replaced when all has gone well; return 0 if so.
 
     Raises:
@@ -188,22 +220,20 @@ def build(folder: Path, page: Path) -> int:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="book-", dir=folder.parent) as temporary:
         source, site = Path(temporary, "source"), Path(temporary, "site")
-        static = source / "_static"
-        fetch_katex(ROOT / "build" / "npm", static / "katex")
-        shutil.copy(BOOK / "book.css", static)
-        shutil.copy(ROOT / "data" / "fluent_faces" / "1f60a.webp", static / "face.webp")
-        shutil.copytree(ROOT / "figures", source / "figures", ignore=shutil.ignore_patterns("*.md"))
-        staged = (page / "index.html").exists()
-        stage = (BOOK / "stage.md").read_text("utf-8")
-        write(source, "stage.md", stage + (WHOLE_STAGE if staged else WITHOUT_STAGE))
+        staged, both = (page / "index.html").exists(), [""]
+        stage = STAGE if staged else NO_STAGE
+        if (chinese / MARK).exists():
+            other = Path(temporary, "zh")
+            both = chinese_pages(other, CHINESE_STAGE if staged else "", chinese)
         prose(source)
-        lessons(source, STAGE if staged else NO_STAGE)
+        lessons(source, stage, ROOT / "notebooks")
         api(source)
-        face = static / "face.webp"
-        places = {"static_path": static, "logo": face, "favicon": face}
-        options = ["-W", "--keep-going", "-q", "-c", str(BOOK), "-d", str(Path(temporary, "read"))]
-        options += [f"-Dhtml_{name}={path}" for name, path in places.items()]
-        code = build_main([*options, str(source), str(site)])
+        whole = WHOLE_STAGE if staged else WITHOUT_STAGE
+        names = ",".join(name.rpartition(".")[0] for name in both)
+        code = site_of(source, site, "en", whole, names)
+        if both != [""] and code == 0:
+            whole = whole.replace("stage/index.html", "../stage/index.html?lang=zh")
+            code = site_of(other, site / "zh", "zh_CN", whole, names)
         if code == 0:
             if staged:
                 shutil.copytree(page, site / "stage")
@@ -213,9 +243,33 @@ def build(folder: Path, page: Path) -> int:
     return code
 
 
+def site_of(source: Path, site: Path, language: str, stage: str, both: str) -> int:
+    """Let Sphinx make a site of the pages in ``source``; return 0 if all went well.
+
+    Args:
+        source: gets what is the same in all languages.
+        site: the folder of the site.
+        language: as Sphinx calls it.
+        stage: HTML, or words in place of it, for the page of the stage.
+        both: names of the pages that both languages have, with commas between them.
+    """
+    static, face = source / "_static", source / "_static" / "face.webp"
+    fetch_katex(ROOT / "build" / "npm", static / "katex")
+    shutil.copy(BOOK / "book.css", static)
+    shutil.copy(ROOT / "data" / "fluent_faces" / "1f60a.webp", face)
+    shutil.copytree(ROOT / "figures", source / "figures", ignore=shutil.ignore_patterns("*.md"))
+    words = "stage.md" if language == "en" else "stage.zh.md"
+    write(source, "stage.md", (BOOK / words).read_text("utf-8") + stage)
+    options = ["-W", "--keep-going", "-q", "-c", str(BOOK), "-d", str(source.with_suffix(".read"))]
+    options += [f"-Dhtml_static_path={static}", f"-Dhtml_logo={face}", f"-Dhtml_favicon={face}"]
+    options += [f"-Dlanguage={language}", f"-Aboth={both}"]
+    return build_main([*options, str(source), str(site)])
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Build the book.")
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "build" / "book")
     parser.add_argument("--page", type=Path, default=ROOT / "build" / "page")
+    parser.add_argument("--chinese", type=Path, default=ROOT / "build" / "zh")
     given = parser.parse_args()
-    sys.exit(build(given.folder, given.page))
+    sys.exit(build(given.folder, given.page, given.chinese))

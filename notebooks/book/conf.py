@@ -38,6 +38,7 @@ toc_object_entries_show_parents = "hide"
 html_theme = "sphinx_book_theme"
 html_math_renderer = "katex"
 html_css_files = ["book.css"]
+templates_path = ["_templates"]
 html_context = {"default_mode": "auto"}
 html_copy_source = html_use_index = html_domain_indices = False
 html_theme_options = {
@@ -47,6 +48,7 @@ html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,
     "max_navbar_depth": 2,
+    "article_header_end": ["language.html", "article-header-buttons.html"],
     "show_toc_level": 2,
 }
 

@@ -15,6 +15,7 @@ from slae_lib.course.lessons import LESSONS, Lesson, lesson
 from slae_lib.course.texts import picture_text
 from slae_lib.plotting.base import compact_png
 from slae_lib.support.device import in_words, pick_device
+from slae_lib.support.language import lang_attribute, said
 
 __all__ = ["check", "hint", "lesson", "predict", "set_up", "show", "solution"]
 
@@ -83,11 +84,13 @@ def set_up(name: str, *, version: str, solutions: bool = True) -> torch.device:
     torch.manual_seed(0)
     open_exercises(here.number, solutions=solutions)
     print(f"SLAE Lab {installed}, PyTorch {torch.__version__}")
-    print(f"Device: {in_words(device)}")
+    print(said(f"Device: {in_words(device)}"))
     if installed != version:
         print(
-            f"This notebook was written for SLAE Lab {version}. If something does not fit, take "
-            f"the notebook of {installed}: {repository()}/tree/v{installed}/notebooks"
+            said(
+                f"This notebook was written for SLAE Lab {version}. If something does not fit, "
+                f"take the notebook of {installed}: {repository()}/tree/v{installed}/notebooks"
+            )
         )
     show(reading_order_figure(LESSONS, here=here.number), place_in_words(here))
     return device
@@ -97,12 +100,12 @@ def place_in_words(here: Lesson) -> str:
     """Say where a lesson stands in the course: what comes before it and what follows."""
 
     def listed(numbers: list[int]) -> str:
-        names = [f"{number:02} {LESSONS[number].title}" for number in numbers]
-        return " and ".join(names) if names else "no other lesson"
+        names = [f"{number:02} {said(LESSONS[number].title)}" for number in numbers]
+        return said(" and ").join(names) if names else "no other lesson"
 
     after = [other.number for other in LESSONS if here.number in other.prerequisites]
-    return (
-        f"The course as a map. You are here: {here.number:02} {here.title}. "
+    return said(
+        f"The course as a map. You are here: {here.number:02} {said(here.title)}. "
         f"It needs: {listed(list(here.prerequisites))}. It leads to: {listed(after)}."
     )
 
@@ -129,6 +132,6 @@ def show(figure: Figure | Moving, alt: str) -> None:
         metadata={"image/png": {"alt": alt, "width": width}},
         raw=True,
     )
-    line = f"<p><small>{html.escape(alt)}</small></p>"
+    line = f"<p{lang_attribute()}><small>{html.escape(alt)}</small></p>"
     words = {"text/html": line, "text/plain": alt}
     display(words, raw=True)  # type: ignore[no-untyped-call]

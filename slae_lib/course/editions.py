@@ -1,7 +1,9 @@
-"""The course's notebooks as files of one's own: the lab's edition, or the students'."""
+"""The course's notebooks as files of one's own, for the lab or for students, in any language."""
 
 import importlib.util
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,29 +12,37 @@ from pathlib import Path
 
 from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.files import atomic_write, stored_file
+from slae_lib.support.language import MARK, languages
 
 CONFIG = "nbgrader_config.py"
+BADGE = re.compile(r"\[!\[Open in Colab\]\([^)]*\)\]\([^)]*\)\n*")
+_CELL = re.compile(r"^<!-- (\S+) -->\n", re.MULTILINE)
 
 
-def write_notebooks(folder: Path, *, student: bool = False) -> list[Path]:
+def write_notebooks(folder: Path, *, student: bool = False, language: str = "en") -> list[Path]:
     """Write the notebooks that came with the lab into a folder.
 
     Args:
         folder: where to; it is made if it is not there.
         student: leave out solutions and hidden tests. The lab's own edition has nbgrader's
             configuration beside it, for a teacher who grades.
+        language: of the text; the code is the same in all. Another than English comes without
+            outputs, and with the file that lets checks and figures speak it.
 
     Returns:
         The files that were written.
 
     Raises:
-        UsageError: if one of them is there already; it may hold somebody's answers.
+        UsageError: if one of them is there already, since it may hold somebody's answers; or if
+            the course has no such language.
         LabError: if they are not in this installation, nbgrader fails or is missing, or the
             folder cannot be written.
     """
     stored = stored_file("notebooks")
     if stored is None:
         raise LabError("This installation of the lab has no notebooks; install its wheel anew.")
+    if language not in (known := ["en", *languages()]):
+        raise UsageError(f"The course has no language {language!r}; choose {', '.join(known)}.")
     names = [path.name for path in sorted(stored.glob("*.ipynb"))] + [CONFIG] * (not student)
     there = next((path for name in names if (path := folder / name).exists()), None)
     if there is not None:
@@ -40,11 +50,46 @@ def write_notebooks(folder: Path, *, student: bool = False) -> list[Path]:
             f"{there} is there already and may hold somebody's answers; name another folder."
         )
     with tempfile.TemporaryDirectory() as temporary:
-        source = students_edition(stored, Path(temporary)) if student else stored
+        source = stored if language == "en" else translated(stored, language, Path(temporary, "in"))
+        if student:
+            source = students_edition(source, Path(temporary, "course"))
         for name in names:
             with atomic_write(folder / name) as file:
                 shutil.copyfile(source / name, file)
+    if language != "en":
+        (folder / MARK).write_text(language, encoding="utf-8")
     return [folder / name for name in names]
+
+
+def translated(notebooks: Path, language: str, folder: Path) -> Path:
+    """Write the notebooks in another language into a new folder, and return it.
+
+    Their code is the same; a text that is not translated stays English. Outputs are left out,
+    since their words come from the kernel, and so is the badge, which opens the English notebook.
+    """
+    folder.mkdir()
+    shutil.copyfile(notebooks / CONFIG, folder / CONFIG)
+    for path in sorted(notebooks.glob("*.ipynb")):
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        words = translation(notebooks / language / f"{path.stem}.md")
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code":
+                cell |= {"outputs": [], "execution_count": None}
+            elif (text := words.get(cell["id"])) is not None:
+                cell["source"] = BADGE.sub("", text).splitlines(keepends=True)
+        text = json.dumps(notebook, indent=1, ensure_ascii=False)
+        (folder / path.name).write_text(f"{text}\n", encoding="utf-8")
+    return folder
+
+
+def translation(file: Path) -> dict[str, str]:
+    """Return the texts of a notebook's cells in another language, by the cells' names.
+
+    Args:
+        file: each text stands behind a line ``<!-- NAME -->``; empty if there is no such file.
+    """
+    parts = _CELL.split(file.read_text(encoding="utf-8")) if file.is_file() else [""]
+    return {name: text.strip() for name, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 
 def students_edition(notebooks: Path, course: Path) -> Path:

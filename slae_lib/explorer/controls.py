@@ -9,6 +9,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from slae_lib.support.language import said
+
 
 def control(kind: type[Any], name: str, help_text: str, **options: Any) -> Any:
     """Return a control with a visible name and an explanation.
@@ -21,16 +23,16 @@ def control(kind: type[Any], name: str, help_text: str, **options: Any) -> Any:
     """
     style = {} if kind is widgets.Button else {"description_width": "8.5em"}
     options = {"layout": {"width": "auto"}, "style": style, **options}
-    made = kind(description=name, **options)
+    made = kind(description=said(name), **options)
     # ipywidgets 7 has the tooltip of everything but a button under another name.
     trait = "tooltip" if made.has_trait("tooltip") else "description_tooltip"
-    setattr(made, trait, help_text)
+    setattr(made, trait, said(help_text))
     return made
 
 
 def column(title: str, parts: list[Any]) -> Any:
     """Return controls below each other, under a heading; columns stand side by side if they fit."""
-    heading = widgets.HTML(f"<b>{title}</b>")
+    heading = widgets.HTML(f"<b>{said(title)}</b>")
     layout = {"flex": "1 1 19em", "min_width": "19em", "margin": "0 8px 6px 0"}
     return widgets.VBox([heading, *parts], layout=layout)
 

@@ -18,6 +18,7 @@ from slae_lib.explorer.progress import RunProgress, progress_facts, read_progres
 from slae_lib.explorer.source import existing
 from slae_lib.explorer.words import listed
 from slae_lib.support.errors import LabError
+from slae_lib.support.language import lang_attribute, said
 from slae_lib.training.families import family_of
 from slae_lib.training.recorder import Progress
 
@@ -142,16 +143,14 @@ class TrainingMonitor:
     def _show(self, still: Still) -> None:
         self.still = still
         self._picture.value = figure_html(still.figure, still.alt)
-        notes = [note for note in (still.attribution, HINT) if note]
+        notes = [said(note) for note in (still.attribution, HINT) if note]
         small = "<br>".join(html.escape(note) for note in notes)
-        self._facts.value = (
-            facts_html(still.facts)
-            + f'<p style="margin: 0.4em 0 0; line-height: 1.3;"><small>{small}</small></p>'
-        )
+        style = f'{lang_attribute()} style="margin: 0.4em 0 0; line-height: 1.3;"'
+        self._facts.value = f"{facts_html(still.facts)}<p{style}><small>{small}</small></p>"
 
     def _say(self, sentence: str) -> None:
         """Show one sentence above the picture, or take it away."""
-        self.message = sentence
+        self.message = sentence = said(sentence)
         self._message.value = sentence and (
             '<p role="alert" style="border-left: 4px solid #D55E00; padding: 2px 8px; '
             f'margin: 4px 0; line-height: 1.4;">{html.escape(sentence)}</p>'
@@ -160,7 +159,7 @@ class TrainingMonitor:
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         # The stored picture is for viewers without a kernel, such as GitHub. The words are always
         # the same, so that a notebook that is run again on another computer stays the same.
-        text = "TrainingMonitor: its controls work where a kernel runs."
+        text = said("TrainingMonitor: its controls work where a kernel runs.")
         data, facts = ({"text/plain": text}, {}) if self.still is None else self.still.bundle(text)
         view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
         return {_WIDGET_VIEW: view, **data}, facts
@@ -190,7 +189,7 @@ class TrainingMonitor:
             blind=family_of(progress.info.model).blind_loss,
         )
         facts = progress_facts(progress)
-        alt = f"Training {progress.run.name}: {listed(panels)}. " + " ".join(facts)
+        alt = said(f"Training {progress.run.name}: {listed(panels)}.") + " " + " ".join(facts)
         return Still(figure, facts, alt, TrainingPictures(None, progress.info.data).attribution)
 
     def _follow(self, change: Any) -> None:

@@ -1,11 +1,12 @@
 // The stage on a static page: which generator, the address that restores a view, and the engine that
 // computes in the browser (worker.js). Nothing outside the page's own folder is ever asked.
 
-import { Stage, misfit, refuse } from "./stage.js";
+import { Stage, misfit, refuse, speak } from "./stage.js";
 
 const root = document.querySelector("#stage");
 const tabs = document.querySelector("#models");
 let worker = null;
+let spoken = {}; // another language than English, with its phrases
 
 /** What the address says: {model, view}. */
 function restored() {
@@ -82,6 +83,7 @@ async function open(name, view) {
     const about = await json(`./${name}/about.json`);
     const problem = misfit(about);
     if (problem) return refuse(root, problem);
+    Object.assign(about, spoken);
     root.replaceChildren();
     window.stage = new Stage(root, browserEngine(name, about), carried(view, about));
     for (const tab of tabs.querySelectorAll("button")) tab.setAttribute("aria-pressed", String(tab.value === name));
@@ -93,6 +95,9 @@ async function open(name, view) {
 if (typeof WebAssembly !== "object" || typeof Worker !== "function") {
   refuse(root, "This browser has no WebAssembly, which the generator is computed with: open the page in another browser, or the stage in a notebook.");
 } else {
+  const language = new URLSearchParams(location.search).get("lang");
+  if (/^[a-z]{2}$/.test(language ?? "")) spoken = await json(`./${language}.json`).catch(() => ({}));
+  speak(document.documentElement, spoken);
   const names = [...tabs.querySelectorAll("button")].map((tab) => tab.value);
   const start = () => {
     const { model, view } = restored();

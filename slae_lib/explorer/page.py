@@ -25,10 +25,11 @@ from slae_lib.explorer.onnx import export_onnx
 from slae_lib.explorer.pictures import TrainingPictures
 from slae_lib.explorer.scene import make_scene, view_of
 from slae_lib.explorer.source import Source
-from slae_lib.explorer.stage import as_dict, describe
+from slae_lib.explorer.stage import as_dict, describe, spoken
 from slae_lib.plotting.base import to_pixels
 from slae_lib.support.errors import LabError
 from slae_lib.support.files import atomic_write, stored_file
+from slae_lib.support.language import languages
 
 
 class Package(NamedTuple):
@@ -77,6 +78,8 @@ def build_page(out: Path, runs: Mapping[str, tuple[Path, str]], package: Path) -
             _write(out / "ort" / name, member.read())
     for name in _OWN:
         shutil.copyfile(_HERE / name, out / name)
+    for other in languages():
+        _write(out / f"{other}.json", json.dumps(spoken(other)).encode())
     for name, (run, _) in runs.items():
         _write_run(out / name, Source(run))
     buttons = "".join(

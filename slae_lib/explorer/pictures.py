@@ -14,6 +14,7 @@ from slae_lib.datasets.bank import MetadataBank
 from slae_lib.datasets.depth import BadPicture
 from slae_lib.datasets.pictures import in_threads, read_picture
 from slae_lib.plotting.style import save_figure
+from slae_lib.support.language import lang_attribute
 
 THUMBNAIL = 64  # px
 SHOWN_DPI = 96  # of the browser
@@ -45,9 +46,8 @@ def figure_html(figure: Figure, alt: str) -> str:
 def facts_html(facts: list[str]) -> str:
     """Return sentences as a list."""
     items = "".join(f"<li>{html.escape(fact)}</li>" for fact in facts)
-    return (
-        f'<ul role="status" style="margin: 0; padding-left: 1.2em; line-height: 1.4;">{items}</ul>'
-    )
+    style = "margin: 0; padding-left: 1.2em; line-height: 1.4;"
+    return f'<ul{lang_attribute()} role="status" style="{style}">{items}</ul>'
 
 
 class TrainingPictures:

@@ -13,6 +13,7 @@ from slae_lib.explorer.source import memory_in_words
 from slae_lib.explorer.words import FLAT, highest_place, link_label
 from slae_lib.support.errors import LabError
 from slae_lib.support.images import grid_cells, to_uint8
+from slae_lib.support.language import said
 from slae_lib.support.sealed import reading, understanding
 from slae_lib.training.checkpoint import (
     CHECKPOINT_MEND,
@@ -106,7 +107,7 @@ def progress_facts(progress: RunProgress) -> list[str]:
     state = "finished" if progress.finished else "not finished"
     facts = [f"Iteration {progress.iteration:,} of {total:,} ({state})."]
     if not progress.rows:
-        return [*facts, "No losses are written yet."]
+        return [*map(said, facts), said("No losses are written yet.")]
     last = progress.rows[-1]
     if not progress.finished:
         facts[0] = f"{facts[0][:-1]}; {_remaining(progress)}."
@@ -124,7 +125,7 @@ def progress_facts(progress: RunProgress) -> list[str]:
         )
     if measured and measured[-1]["broken"] is not None:
         facts.append(f"Of the samples, {measured[-1]['broken']:.0%} look like no real image.")
-    return facts + _attention_facts(progress.glance)
+    return list(map(said, facts + _attention_facts(progress.glance)))
 
 
 def _remaining(progress: RunProgress) -> str:

@@ -119,6 +119,70 @@ function picture(name) {
 }
 
 // ------------------------------------------------------------------------------------------------
+// Other languages, as in language.py: English stands in the code, and is looked up where it appears
+
+const SPOKEN = ["aria-label", "aria-valuetext", "title"];
+
+/** Return what gives a phrase in another language, and leaves what it does not know as it is. */
+function translator(phrases) {
+  const open = Object.entries(phrases)
+    .filter(([english]) => english.includes("{0}"))
+    .map(([english, other]) => {
+      const parts = english.split(/\{(\d)\}/);
+      const fixed = parts.map((part, i) => (i % 2 ? "(.+?)" : part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")));
+      const own = parts.filter((_, i) => i % 2 === 0).join("");
+      const places = parts.filter((_, i) => i % 2);
+      const list = !/\p{Letter}/u.test(own);
+      return { pattern: new RegExp(`^${fixed.join("")}$`, "s"), places, other, list, length: own.length };
+    })
+    .sort((a, b) => b.list - a.list || b.length - a.length);
+  const said = (phrase) => {
+    if (phrases[phrase] !== undefined) return phrases[phrase];
+    for (const { pattern, places, other, list } of open) {
+      const found = pattern.exec(phrase);
+      if (!found) continue;
+      const parts = found.slice(1).map(said);
+      if (list && parts.some((part, i) => part === found[i + 1])) continue;
+      return other.replace(/\{(\d)\}/g, (_, place) => parts[places.indexOf(place)]);
+    }
+    return phrase;
+  };
+  return said;
+}
+
+/** Let everything below `root` speak the language that `about` brings, now and whenever it changes. */
+export function speak(root, { language, phrases }) {
+  if (!phrases) return;
+  root.lang = language;
+  const said = translator(phrases);
+  const text = (node) => {
+    const words = said(node.data);
+    if (words !== node.data) node.data = words;
+  };
+  const attributes = (node) => {
+    for (const name of SPOKEN) {
+      const words = node.getAttribute(name);
+      if (words && said(words) !== words) node.setAttribute(name, said(words));
+    }
+  };
+  const all = (node) => {
+    if (node.nodeType === Node.TEXT_NODE) text(node);
+    else if (node.nodeType === Node.ELEMENT_NODE) {
+      attributes(node);
+      node.childNodes.forEach(all);
+    }
+  };
+  new MutationObserver((changes) => {
+    for (const { type, target, addedNodes } of changes) {
+      if (type === "childList") addedNodes.forEach(all);
+      else if (type === "characterData") text(target);
+      else attributes(target);
+    }
+  }).observe(root, { subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: SPOKEN });
+  all(root);
+}
+
+// ------------------------------------------------------------------------------------------------
 // What an engine has answered, with what is measured on it
 
 class Scene {
@@ -166,6 +230,7 @@ export class Stage {
     this.past = []; // what was painted before, for undo
     this.waiters = [];
     root.classList.add("slae-stage");
+    speak(root, this.about);
     // JupyterLab's shortcuts stay out. It looks for this on what has the focus and goes upwards only
     // as far as something matches a shortcut's selector, which may be at once.
     root.addEventListener("focusin", (event) => event.target.setAttribute("data-lm-suppress-shortcuts", "true"));

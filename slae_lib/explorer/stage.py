@@ -19,6 +19,7 @@ from slae_lib.explorer.words import link_label
 from slae_lib.plotting.base import to_pixels
 from slae_lib.support.errors import LabError
 from slae_lib.support.images import to_uint8
+from slae_lib.support.language import language, phrases, said
 
 FORMAT = "slae-lab-stage-1"
 _HERE = Path(__file__).parent
@@ -54,7 +55,7 @@ class Stage(anywidget.AnyWidget):
         try:
             source = Source(run)
             view = with_painting(view_of(source, **settings), source)
-            about = describe(source)
+            about = describe(source) | spoken()
             if source.bank is not None:
                 faces = Faces(source.bank, TrainingPictures(source.bank, source.data))
                 about |= faces.described()
@@ -96,7 +97,7 @@ class Stage(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **options: Any) -> Any:
         # The stored picture is for viewers without a kernel, such as GitHub. The words are always
         # the same, so that a notebook that is run again on another computer stays the same.
-        text = "Stage: it can be painted on where a kernel runs."
+        text = said("Stage: it can be painted on where a kernel runs.")
         made: Any = super()._repr_mimebundle_(**options) or {}
         data, facts = made if isinstance(made, tuple) else (made, {})
         picture: dict[str, Any] = {"text/plain": text if self.source else self.message}
@@ -133,6 +134,12 @@ def describe(source: Source) -> dict[str, Any]:
         "attribution": TrainingPictures(source.bank, source.data).attribution or "",
         "pictures": [],
     }
+
+
+def spoken(into: str | None = None) -> dict[str, Any]:
+    """Return the language that the stage speaks, and its phrases, if it is not English."""
+    into = into or language()
+    return {} if into == "en" else {"language": into, "phrases": phrases(into, "stage")}
 
 
 def with_painting(view: View, source: Source) -> View:

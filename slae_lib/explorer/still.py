@@ -13,6 +13,7 @@ from slae_lib.explorer.scene import View, make_scene, view_of
 from slae_lib.explorer.source import Source, data_of
 from slae_lib.explorer.words import picture_label, place, view_alt, view_facts
 from slae_lib.support.errors import UsageError
+from slae_lib.support.language import said
 
 _STEPS = 3000  # fine enough to find a place's third of the map
 
@@ -74,8 +75,10 @@ def bank_still(bank: MetadataBank, picture: str, neighbours: int = 4) -> Still:
         f"The map keeps {faces.share:.0%} of how the pictures differ, and moves them aside so "
         "that none hides another: a neighbour in the map need not be one in truth.",
     ]
-    alt = (
+    facts = list(map(said, facts))
+    alt = said(
         f"A map of the {len(bank)} pictures of {bank.data_name}, similar ones close together. "
-        f"Beside it {label} with its neighbours. {' '.join(facts)}"
+        f"Beside it {label} with its neighbours."
     )
+    alt += f" {' '.join(facts)}"
     return Still(figure, facts, alt, faces.pictures.attribution)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from slae_lib.explorer.scene import Scene, View
+from slae_lib.support.language import said
 
 FLAT = 5e-4  # maps with a smaller range are the same everywhere, as far as anybody can see
 _PLACES = (
@@ -50,7 +51,7 @@ def link_label(link: str) -> str:
 
 def listed(parts: Sequence[str]) -> str:
     """Return two parts of a sentence or more as ``a, b and c``."""
-    return ", ".join(parts[:-1]) + " and " + parts[-1]
+    return said(", ").join(map(said, parts[:-1])) + said(" and ") + said(parts[-1])
 
 
 def view_facts(view: View, scene: Scene, *, metadata: bool) -> list[str]:
@@ -61,12 +62,13 @@ def view_facts(view: View, scene: Scene, *, metadata: bool) -> list[str]:
         scene: what came out.
         metadata: whether the generator takes metadata.
     """
-    return [
+    facts = [
         _input(view, metadata),
         _attention(view, scene),
         _gates(scene.gates),
         _change(view, scene),
     ]
+    return list(map(said, facts))
 
 
 def view_alt(view: View, scene: Scene, facts: Sequence[str]) -> str:
@@ -77,7 +79,7 @@ def view_alt(view: View, scene: Scene, facts: Sequence[str]) -> str:
     if view.changes:
         panels.append("the plain image with the difference below")
     panels.append("the link's gates as sorted bars")
-    return f"From left to right: {listed(panels)}. {' '.join(facts)}"
+    return f"{said(f'From left to right: {listed(panels)}.')} {' '.join(facts)}"
 
 
 def _input(view: View, metadata: bool) -> str:

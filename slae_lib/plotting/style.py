@@ -2,10 +2,12 @@
 
 Names of folders and people's data sets are drawn as they are: `$` and `_` are no mathematics, a
 character that the usual font lacks is taken from another font, and one that no font has is escaped.
+Words are those of the language that is spoken, if some font has its letters.
 """
 
 import contextlib
 import functools
+import logging
 from collections.abc import Callable, Iterator
 from typing import IO, Any, ParamSpec
 
@@ -14,17 +16,28 @@ from matplotlib.category import StrCategoryFormatter
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, fontManager, get_font
 from matplotlib.text import Text
-from matplotlib.ticker import FixedFormatter
+from matplotlib.ticker import FixedFormatter, Formatter
+
+from slae_lib.support.language import said
 
 Arguments = ParamSpec("Arguments")
 
 
 @contextlib.contextmanager
 def own_style() -> Iterator[None]:
-    """Set matplotlib to its defaults for a while: no style, no ``matplotlibrc``, no LaTeX."""
+    """Set matplotlib to its defaults for a while: no style, no ``matplotlibrc``, no LaTeX.
+
+    Nor does it say that a font of another script has no regular weight.
+    """
+    log = logging.getLogger("matplotlib.font_manager")
+    level = log.level
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        yield
+        log.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            log.setLevel(level)
 
 
 def in_own_style(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
@@ -49,17 +62,26 @@ def readable(figure: Figure) -> Figure:
 
     None is read as mathematics but the numbers that matplotlib itself writes at the ticks.
     """
+    named = {
+        axis
+        for axes in figure.axes
+        for axis in (axes.xaxis, axes.yaxis)
+        if isinstance(axis.get_major_formatter(), FixedFormatter | StrCategoryFormatter)
+    }
+    for axis in named:
+        axis.set_major_formatter(_Said(axis.get_major_formatter()))
     numbers = {
         label
         for axes in figure.axes
         for axis in (axes.xaxis, axes.yaxis)
-        if not isinstance(axis.get_major_formatter(), FixedFormatter | StrCategoryFormatter)
+        if axis not in named
         for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks())
         for label in (tick.label1, tick.label2)
     }
     for text in figure.findobj(Text):
         assert isinstance(text, Text)
         text.set_parse_math(text in numbers)
+        text.set_text(spoken(text.get_text()))
         usual = _characters(findfont(text.get_fontproperties()))
         missing = {ord(letter) for letter in text.get_text()} - usual - {ord("\n")}
         if not missing:
@@ -74,6 +96,25 @@ def readable(figure: Figure) -> Figure:
             )
         )
     return figure
+
+
+def spoken(phrase: str) -> str:
+    """Return a phrase in the language that is spoken; in English where no font has its letters."""
+    other = said(phrase)
+    usual = _characters(findfont("DejaVu Sans"))
+    letters = {ord(letter) for letter in other} - usual - {ord("\n")}
+    return other if all(_font_with(letter) for letter in letters) else phrase
+
+
+class _Said(FixedFormatter):
+    """Names at the ticks, in the language that is spoken."""
+
+    def __init__(self, names: Formatter) -> None:
+        super().__init__([])
+        self.names = names
+
+    def __call__(self, value: float, position: int | None = None) -> str:
+        return spoken(self.names(value, position))
 
 
 def escaped(letter: str) -> str:

@@ -4,6 +4,7 @@ Skipped where there is no Chrome or Chromium, or no npm that has fetched onnxrun
 """
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from slae_lib.course.stored import demo_run
 from slae_lib.explorer.page import RUNTIME, build_page
 from slae_lib.explorer.scene import make_scene, view_of
 from slae_lib.explorer.source import Source
+from slae_lib.explorer.words import picture_label
 
 # The pixels of a picture on the stage, as a flat list of bytes.
 PIXELS = """name => {
@@ -263,6 +265,34 @@ def test_a_finger_paints(opened: Opened) -> None:
     painted = page.evaluate("window.stage.view.painted['4->16']")
     assert [place for place, value in enumerate(painted) if value is not None] == [14]
     context.close()
+
+
+def test_it_speaks_chinese_and_keeps_speaking_it(opened: Opened, tmp_path: Path) -> None:
+    opened.open("?lang=zh")
+    opened.settle()
+    page = opened.page
+    assert page.evaluate("document.documentElement.lang") == "zh"
+    assert page.title() == "SLAE Lab：舞台"
+    page.get_by_role("button", name="左半边").click()
+    opened.settle()
+    page.get_by_role("status").filter(has_text="连接 4 → 16 的 16 个位置中画了 16 个").wait_for()
+    page.get_by_role("button", name="不到 2").click()
+    sync_api.expect(page.locator(".st-result").first).to_contain_text("满量程 255")
+    spoken = page.evaluate(
+        """() => [...document.body.querySelectorAll("*")].flatMap(node => [
+            ...["aria-label", "aria-valuetext", "title"].map(name => node.getAttribute(name)),
+            ...[...node.childNodes].filter(it => it.nodeType === 3).map(it => it.data),
+        ]).filter(Boolean)"""
+    )
+    names = {*Source(demo_run()).bank.names, *map(picture_label, Source(demo_run()).bank.names)}
+    known = r"SLAE|SLE|Lab|Microsoft|Fluent|Emoji|MIT|Python|Ctrl|Shift|Enter|Delete|WebAssembly|px"
+    for text in spoken:
+        if text not in names:
+            rest = re.sub(rf"\b({known})(?![a-z])|[0-9a-f]{{5}} [a-z -]+|[a-z -]+(?=；)", "", text)
+            assert not re.search("[A-Za-z]{3}", rest), text
+    opened.open()  # and English again
+    opened.settle()
+    assert page.get_by_role("button", name="Left half").count() == 1
 
 
 def test_nothing_went_wrong_and_nobody_else_was_asked(opened: Opened) -> None:

@@ -9,7 +9,6 @@ A student is never stopped: a check that fails puts the lab's own under the exer
 so, and then raises. What was lent in that way is refused by the check itself.
 """
 
-import functools
 import importlib
 import linecache
 import os
@@ -22,6 +21,7 @@ import torch
 
 from slae_lib.course.checks.base import Refused
 from slae_lib.course.texts import as_html, as_plain, texts
+from slae_lib.support.language import lang_attribute
 
 __all__ = ["NotYet", "check", "hint", "judge", "open_exercises", "predict", "solution"]
 
@@ -226,7 +226,6 @@ def _explained(shell: Any, kind: Any, error: Any, trace: Any, tb_offset: int | N
         print(_general()["dots"])
 
 
-@functools.cache
 def exercise(key: str) -> Exercise:
     """Return the words of an exercise.
 
@@ -282,7 +281,7 @@ def _show_box(head: str, why: str, then: list[str]) -> None:
     small = "".join(f"<p><small>{as_html(line)}</small></p>" for line in then)
     body = f"<p><strong>{as_html(head)}</strong> {as_html(why)}</p>{small}"
     _display(
-        {"text/html": f'<div style="{style}">{body}</div>'},
+        {"text/html": f'<div{lang_attribute()} style="{style}">{body}</div>'},
         as_plain("\n".join([f"{head} {why}", *then])),
     )
 

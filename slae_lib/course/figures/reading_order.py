@@ -11,6 +11,7 @@ from slae_lib.course.figures.diagram import arrow
 from slae_lib.course.lessons import Lesson
 from slae_lib.plotting.base import BLUE
 from slae_lib.plotting.style import in_own_style
+from slae_lib.support.language import said
 
 _WIDTH, _HEIGHT = 0.84, 0.66  # of a box; columns are 1 apart
 _SPREAD = 0.84  # between boxes in one column
@@ -51,7 +52,7 @@ def reading_order_figure(lessons: Sequence[Lesson], *, here: int | None = None) 
                 linewidth=1.2,
             )
         )
-        title = "\n".join(textwrap.wrap(lesson.title, 13))
+        title = "\n".join(textwrap.wrap(said(lesson.title), 13))
         color = "white" if is_here else "black"
         axis.text(x, y + 0.2, f"{lesson.number:02}", ha="center", va="center", color=color,
                   fontsize=10.5)  # fmt: skip

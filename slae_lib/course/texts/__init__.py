@@ -1,7 +1,9 @@
 """What the course says, apart from the code: one TOML file for each lesson, and `general.toml`.
 
 `lesson_NN.toml` holds a table for each exercise, such as ``["4.1"]``, and ``[pictures]``, the
-descriptions of the lesson's figures. To say all of it in another language, translate these files.
+descriptions of the lesson's figures. A folder such as ``zh/`` holds the same in another language,
+key by key, and in ``figures_*.toml`` phrases that are looked up by their English ones (see
+`support.language`).
 """
 
 import functools
@@ -11,15 +13,33 @@ import tomllib
 from importlib import resources
 from typing import Any
 
+from slae_lib.support.language import language
+
 _MARKED = re.compile(r"`([^`]+)`|(?<![\w*])\*(?=[^\s*])([^*`]*[^\s*`])\*(?![\w*])")
 """Code between backticks, and emphasis between stars; a star within code is neither."""
 
 
-@functools.cache
 def texts(name: str) -> dict[str, Any]:
-    """Return a file of texts, such as ``"lesson_04"`` or ``"general"``; empty if there is none."""
+    """Return a file of texts, such as ``"lesson_04"`` or ``"general"``; empty if there is none.
+
+    It is in the language that is spoken; what has no words in it is in English.
+    """
+    return _texts(name, language())
+
+
+@functools.cache
+def _texts(name: str, into: str) -> dict[str, Any]:
+    if into != "en":
+        return _merged(_texts(name, "en"), _texts(f"{into}/{name}", "en"))
     file = resources.files(__name__) / f"{name}.toml"
     return tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
+def _merged(english: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    return english | {
+        key: _merged(english.get(key, {}), value) if isinstance(value, dict) else value
+        for key, value in other.items()
+    }
 
 
 def picture_text(key: str) -> str:
