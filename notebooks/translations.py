@@ -13,6 +13,7 @@ one that differs now is stale. The built notebooks are run, so that their figure
 import argparse
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ from slae_lib.support.language import MARK
 LANGUAGE = "zh"
 ACCEPTED = NOTEBOOKS / LANGUAGE / "english.json"
 UNTRANSLATED = ("names",)  # keys of an exercise that are no words
+COMMENTED = re.compile(r'#|"""')  # code without comments has no words, either
 
 
 def flat(table: dict[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
@@ -45,8 +47,11 @@ def flat(table: dict[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
 def english(path: Path) -> dict[str, str]:
     """Return all that is to be translated of a lesson: text by cell, or by place in its table."""
     cells = nbformat.read(path, as_version=4).cells
+    words = dict(flat(_texts(f"lesson_{path.name[:2]}", "en")))
+    for place in [p for p in words if p.endswith("/solution") and not COMMENTED.search(words[p])]:
+        del words[place]
     texts = {cell.id: BADGE.sub("", cell.source) for cell in cells if cell.cell_type == "markdown"}
-    return texts | dict(flat(_texts(f"lesson_{path.name[:2]}", "en")))
+    return texts | words
 
 
 def translated(path: Path) -> dict[str, str]:

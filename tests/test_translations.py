@@ -110,7 +110,7 @@ def meaning(code: str) -> str:
 def test_solutions_have_the_same_code(path: Path) -> None:
     english, other = translations.english(path), translations.translated(path)
     for place in english:
-        if place.endswith("/solution"):
+        if place.endswith("/solution") and place in other:
             ours, theirs = textwrap.dedent(english[place]), textwrap.dedent(other[place])
             assert meaning(theirs) == meaning(ours), place
         for block in re.findall(r"```python\n(.*?)```", english[place], re.DOTALL):
@@ -125,10 +125,13 @@ def terms_of(path: Path) -> Iterator[str]:
     """Yield where a translation has another word than the glossary."""
     english, other = translations.english(path), translations.translated(path)
     code = re.compile(r"```.*?```|`[^`\n]+`|\$[^$\n]+\$|\]\([^)\s]+\)|<[^>]+>", re.DOTALL)
+    title = re.compile(r"^- .*", re.MULTILINE)  # of a paper, which keeps its language
     for place, text in english.items():
         if place.endswith("/solution"):
             continue
         words, theirs = code.sub(" ", text), other[place]
+        if "## References" in words:
+            words = title.sub(" ", words)
         yield from (f"{place}: {word}" for word in GLOSSARY["never"] if word in theirs)
         for term, known in GLOSSARY["terms"].items():
             found = re.search(rf"(?<![\w-]){re.escape(term)}(?![\w-])", words, re.IGNORECASE)

@@ -15,8 +15,10 @@ from typing import Any
 
 from slae_lib.support.language import language
 
-_MARKED = re.compile(r"`([^`]+)`|(?<![\w*])\*(?=[^\s*])([^*`]*[^\s*`])\*(?![\w*])")
-"""Code between backticks, and emphasis between stars; a star within code is neither."""
+_MARKED = re.compile(r"`([^`]+)`|(?<![\w*])\*(?=[^\s*])([^*`]*[^\s*`])\*(?![\w*])", re.ASCII)
+"""Code between backticks, and emphasis between stars; a star within code is neither.
+
+Stars stand free between letters of other scripts, which have no spaces: hence the ASCII."""
 
 
 def texts(name: str) -> dict[str, Any]:
