@@ -56,7 +56,8 @@ def english(path: Path) -> dict[str, str]:
 
 def translated(path: Path) -> dict[str, str]:
     """Return all that is translated of a lesson, likewise."""
-    texts = translation(NOTEBOOKS / LANGUAGE / f"{path.stem}.md")
+    cells = translation(NOTEBOOKS / LANGUAGE / f"{path.stem}.md")
+    texts = {name: BADGE.sub("", text) for name, text in cells.items()}
     return texts | dict(flat(_texts(f"{LANGUAGE}/lesson_{path.name[:2]}", "en")))
 
 
