@@ -16,11 +16,12 @@ from matplotlib.category import StrCategoryFormatter
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, fontManager, get_font
 from matplotlib.text import Text
-from matplotlib.ticker import FixedFormatter, Formatter
+from matplotlib.ticker import FixedFormatter, Formatter, FuncFormatter
 
 from slae_lib.support.language import said
 
 Arguments = ParamSpec("Arguments")
+_NAMING = FixedFormatter, FuncFormatter, StrCategoryFormatter  # what writes words at ticks
 
 
 @contextlib.contextmanager
@@ -66,7 +67,7 @@ def readable(figure: Figure) -> Figure:
         axis
         for axes in figure.axes
         for axis in (axes.xaxis, axes.yaxis)
-        if isinstance(axis.get_major_formatter(), FixedFormatter | StrCategoryFormatter)
+        if isinstance(axis.get_major_formatter(), _NAMING)
     }
     for axis in named:
         axis.set_major_formatter(_Said(axis.get_major_formatter()))
@@ -86,7 +87,8 @@ def readable(figure: Figure) -> Figure:
         missing = {ord(letter) for letter in text.get_text()} - usual - {ord("\n")}
         if not missing:
             continue
-        found = {code: _font_with(code) for code in missing}
+        # Some fonts draw even what is no letter, such as a bell.
+        found = {code: _font_with(code) for code in missing if chr(code).isprintable()}
         fonts = dict.fromkeys(font for font in found.values() if font)
         text.set_fontfamily([*text.get_fontfamily(), *fonts])
         text.set_text(

@@ -1,6 +1,8 @@
 """The course as a map: which lesson needs which."""
 
+import re
 import textwrap
+import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -16,6 +18,19 @@ from slae_lib.support.language import said
 _WIDTH, _HEIGHT = 0.84, 0.66  # of a box; columns are 1 apart
 _SPREAD = 0.84  # between boxes in one column
 _PALE = "#D6E8F4"
+
+
+def wrapped(text: str, most: int) -> list[str]:
+    """Return a text in lines of ``most`` letters, of which a Chinese one takes the room of two."""
+    if text.isascii():
+        return textwrap.wrap(text, most)
+    lines = [""]
+    for word in re.findall(r"[\x21-\x7e]+ ?|.", text):
+        room = sum(
+            1 + (unicodedata.east_asian_width(letter) in "WF") for letter in lines[-1] + word
+        )
+        lines = [*lines, word] if room > most + 1 else [*lines[:-1], lines[-1] + word]
+    return [line.strip() for line in lines]
 
 
 @in_own_style
@@ -52,7 +67,7 @@ def reading_order_figure(lessons: Sequence[Lesson], *, here: int | None = None) 
                 linewidth=1.2,
             )
         )
-        title = "\n".join(textwrap.wrap(said(lesson.title), 13))
+        title = "\n".join(wrapped(said(lesson.title), 13))
         color = "white" if is_here else "black"
         axis.text(x, y + 0.2, f"{lesson.number:02}", ha="center", va="center", color=color,
                   fontsize=10.5)  # fmt: skip
