@@ -88,7 +88,7 @@ def readable(figure: Figure) -> Figure:
         if not missing:
             continue
         # Some fonts draw even what is no letter, such as a bell.
-        found = {code: _font_with(code) for code in missing if chr(code).isprintable()}
+        found = {c: _font_with(c) if chr(c).isprintable() else None for c in missing}
         fonts = dict.fromkeys(font for font in found.values() if font)
         text.set_fontfamily([*text.get_fontfamily(), *fonts])
         text.set_text(

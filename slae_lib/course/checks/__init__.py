@@ -21,7 +21,7 @@ import torch
 
 from slae_lib.course.checks.base import Refused
 from slae_lib.course.texts import as_html, as_plain, texts
-from slae_lib.support.language import lang_attribute
+from slae_lib.support.language import lang_attribute, said
 
 __all__ = ["NotYet", "check", "hint", "judge", "open_exercises", "predict", "solution"]
 
@@ -53,8 +53,13 @@ class Exercise:
 
     def sentence(self, refused: Refused) -> str:
         """Return why an answer was refused, with the student's own values."""
-        said = {**_general()["says"], **self.says}[refused.cause]
-        return said.format(**{"key": self.key, **refused.values})
+        sentence = {**_general()["says"], **self.says}[refused.cause]
+        return sentence.format(**{"key": self.key, **spoken(refused.values)})
+
+
+def spoken(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of a sentence with its words in the language that is spoken."""
+    return {name: said(each) if isinstance(each, str) else each for name, each in values.items()}
 
 
 class NotYet(AssertionError):
@@ -110,7 +115,7 @@ def check(key: str, *answers: object) -> None:
     asked = exercise(key)
     verdict = judge(key, *answers)
     if not isinstance(verdict, Refused):
-        print(asked.right.format(**verdict))
+        print(asked.right.format(**spoken(verdict)))
         predict(key)
         return
     why = asked.sentence(verdict)
@@ -266,8 +271,8 @@ def _lend(asked: Exercise, wrong: list[str]) -> str:
 
 def _stopped(error: Exception) -> Refused:
     """Return what to say of an answer that raises, with the student's own line if it is known."""
-    said = (str(error).strip().splitlines() or [""])[0]
-    told = {"kind": type(error).__name__, "said": said if said.endswith(".") else f"{said}."}
+    words = (str(error).strip().splitlines() or [""])[0]
+    told = {"kind": type(error).__name__, "said": words if words.endswith(".") else f"{words}."}
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         line = linecache.getline(frame.filename, frame.lineno or 0).strip()
         if line and not os.path.exists(frame.filename):  # a cell is no file
