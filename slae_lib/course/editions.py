@@ -8,32 +8,37 @@ import sys
 import tempfile
 from pathlib import Path
 
+from slae_lib.course.autograders import FOLDER, write_autograders
 from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.files import atomic_write, stored_file
 
 CONFIG = "nbgrader_config.py"
 
 
-def write_notebooks(folder: Path, *, student: bool = False) -> list[Path]:
+def write_notebooks(folder: Path, *, student: bool = False, otter: bool = False) -> list[Path]:
     """Write the notebooks that came with the lab into a folder.
 
     Args:
         folder: where to; it is made if it is not there.
         student: leave out solutions and hidden tests. The lab's own edition has nbgrader's
             configuration beside it, for a teacher who grades.
+        otter: the students' edition, with an autograder for each notebook in ``autograders``.
 
     Returns:
         The files that were written.
 
     Raises:
         UsageError: if one of them is there already; it may hold somebody's answers.
-        LabError: if they are not in this installation, nbgrader fails or is missing, or the
-            folder cannot be written.
+        LabError: if they are not in this installation, nbgrader or Otter fails or is missing, or
+            the folder cannot be written.
     """
+    student |= otter
     stored = stored_file("notebooks")
     if stored is None:
         raise LabError("This installation of the lab has no notebooks; install its wheel anew.")
-    names = [path.name for path in sorted(stored.glob("*.ipynb"))] + [CONFIG] * (not student)
+    names = [path.name for path in sorted(stored.glob("*.ipynb"))]
+    graders = [f"{FOLDER}/{Path(name).stem}.zip" for name in names] if otter else []
+    names += [CONFIG] * (not student) + graders
     there = next((path for name in names if (path := folder / name).exists()), None)
     if there is not None:
         raise UsageError(
@@ -41,10 +46,19 @@ def write_notebooks(folder: Path, *, student: bool = False) -> list[Path]:
         )
     with tempfile.TemporaryDirectory() as temporary:
         source = students_edition(stored, Path(temporary)) if student else stored
+        if otter:
+            needed("otter", "otter-grader", "makes the autograders")
+            write_autograders(stored, source)
         for name in names:
             with atomic_write(folder / name) as file:
                 shutil.copyfile(source / name, file)
     return [folder / name for name in names]
+
+
+def needed(module: str, package: str, does: str) -> None:
+    """Raise a `LabError` if a package is not installed."""
+    if importlib.util.find_spec(module) is None:
+        raise LabError(f"{package}, which {does}, is not installed; pip install {package}.")
 
 
 def students_edition(notebooks: Path, course: Path) -> Path:
@@ -60,10 +74,7 @@ def students_edition(notebooks: Path, course: Path) -> Path:
     Raises:
         LabError: if nbgrader is missing or fails.
     """
-    if importlib.util.find_spec("nbgrader") is None:
-        raise LabError(
-            "nbgrader, which makes the students' edition, is not installed; pip install nbgrader."
-        )
+    needed("nbgrader", "nbgrader", "makes the students' edition")
     source = course / "source" / "slae-lab"
     source.mkdir(parents=True)
     for path in notebooks.glob("*.ipynb"):

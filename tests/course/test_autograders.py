@@ -1,0 +1,128 @@
+"""Otter grades a lesson as Gradescope does: the student's answer, and never the lab's own."""
+
+import ast
+import contextlib
+import json
+import re
+import shutil
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+from notebook_lint import NOTEBOOKS, is_check, is_solution
+from otter.run import main as otter_run
+
+from slae_lib.course.autograders import write_autograders
+from slae_lib.course.checks import exercise
+from slae_lib.course.editions import CONFIG, students_edition
+from slae_lib.course.lessons import LESSONS
+from slae_lib.course.texts import as_plain
+
+WRONG: dict[str, dict[str, Any]] = tomllib.loads(
+    Path(__file__).parents[1].joinpath("wrong_answers.toml").read_text("utf-8")
+)
+SHORT = LESSONS[2]
+
+
+class Assignment:
+    """A lesson, its students' edition and its autograder."""
+
+    def __init__(self, folder: Path, lesson: NotebookNode, name: str) -> None:
+        self.folder, self.name, self.number = folder, name, int(name[:2])
+        checks = [cell.metadata.nbgrader for cell in lesson.cells if is_check(cell)]
+        self.points = {f"{self.number}.{n}": it.points for n, it in enumerate(checks, start=1)}
+        self.solutions = [exercise(key).solution for key in self.points]
+        (folder / "lab").mkdir()
+        shutil.copy(NOTEBOOKS / CONFIG, folder / "lab")
+        nbformat.write(lesson, folder / "lab" / f"{name}.ipynb")
+        self.edition = students_edition(folder / "lab", folder)
+        write_autograders(folder / "lab", self.edition)
+
+    def graded(
+        self, answers: list[str], change: Callable[[NotebookNode], object] = lambda _: None
+    ) -> tuple[dict[str, float], str]:
+        """The points for each exercise, and what the student sees."""
+        notebook = nbformat.read(self.edition / f"{self.name}.ipynb", as_version=4)
+        solutions = [cell for cell in notebook.cells if is_solution(cell)]
+        for cell, answer in zip(solutions, answers, strict=bool(answers)):
+            cell.source = answer
+        change(notebook)
+        nbformat.write(notebook, self.folder / f"{self.name}.ipynb")
+        with contextlib.chdir(self.folder):
+            zipped = str(self.edition / "autograders" / f"{self.name}.zip")
+            otter_run(f"{self.name}.ipynb", autograder=zipped, no_logo=True)
+        seen, *tests = json.loads((self.folder / "results.json").read_text())["tests"]
+        assert seen["visibility"] == "visible"
+        assert {test["visibility"] for test in tests} == {"after_published"}
+        return {test["name"]: test["score"] for test in tests}, seen["output"]
+
+    def wrong(self) -> tuple[list[str], list[str]]:
+        """A wrong answer to each exercise, and a pattern of the sentence that it gets."""
+        answers, sentences = [], []
+        for key, solution in zip(self.points, self.solutions, strict=True):
+            asked, said = exercise(key), WRONG[f"{self.number:02}"][key.partition(".")[2]]
+            cause = next(cause for cause in said if cause in asked.says)
+            change = next(iter(said[cause].values()))
+            answers.append(solution.replace(*change) if len(change) == 2 else change[0])
+            fixed = re.split(r"\{.*?\}", as_plain(asked.says[cause]))  # around the own values
+            sentences.append(".*".join(map(re.escape, fixed)))
+        return answers, sentences
+
+
+def definitions_and_exercises(lesson: NotebookNode) -> NotebookNode:
+    """A lesson without all that takes time."""
+    kinds = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef
+    code = [cell for cell in lesson.cells if cell.cell_type == "code"]
+    lesson.cells = [
+        cell
+        for cell in code
+        if is_solution(cell)
+        or is_check(cell)
+        or cell is code[0]
+        or all(isinstance(node, kinds) for node in ast.parse(cell.source).body)
+    ]
+    return lesson
+
+
+def without_marks(notebook: NotebookNode) -> None:
+    for cell in notebook.cells:
+        cell.metadata = {}
+
+
+def test_each_answer_is_judged_as_the_student_gave_it(tmp_path: Path) -> None:
+    lesson = nbformat.read(NOTEBOOKS / f"{SHORT.name}.ipynb", as_version=4)
+    course = Assignment(tmp_path, definitions_and_exercises(lesson), SHORT.name)
+    answers, sentences = course.wrong()
+    assert len(answers) == 5
+
+    points, seen = course.graded(answers)
+    assert points == dict.fromkeys(course.points, 0)
+    assert [said for said in sentences if not re.search(said, seen, re.DOTALL)] == []
+
+    points, seen = course.graded([])
+    assert points == dict.fromkeys(course.points, 0)
+    assert seen.count("The three dots are still there.") == 5
+
+    # Without marks Otter grades at the end, when the lab's own stands in place of wrong answers.
+    points, _ = course.graded([*answers[:2], *course.solutions[2:]], without_marks)
+    assert points == course.points | dict.fromkeys(list(course.points)[:2], 0)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", [lesson.name for lesson in LESSONS])
+def test_a_whole_lesson(name: str, tmp_path: Path) -> None:
+    course = Assignment(
+        tmp_path, nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4), name
+    )
+    nothing = dict.fromkeys(course.points, 0)
+    points, seen = course.graded(course.solutions)
+    assert points == course.points, seen
+    assert course.graded([])[0] == nothing
+    answers, sentences = course.wrong()
+    points, seen = course.graded(answers)
+    assert points == nothing, seen
+    assert [said for said in sentences if not re.search(said, seen, re.DOTALL)] == []
