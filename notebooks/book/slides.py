@@ -22,7 +22,9 @@ REVEAL = Package(
     "JYIg5D9aoxoaLeb84O+OvAwsKWdIavVgEDScxtYEXFCT6t6TQrhNtSgogcjdCpdLsWglhJn3zyE3fUOwiH5KEg==",
 )
 PAGE = Path(__file__).with_name("slides.html")
-STUCK = re.compile(r"^\*Stuck\?.*\*$", re.MULTILINE)
+FOR_ONE_STUDENT = re.compile(
+    r"^\*Stuck\?.*\*$|^\*\*(?:Prerequisites|Time|Place in the series):.*$", re.MULTILINE
+)
 PREDICTION = re.compile(r"^predict\(.*\)$\n?", re.MULTILINE)
 
 
@@ -51,7 +53,7 @@ def slide_show(notebook: NotebookNode, title: str) -> str:
 def shown(cell: NotebookNode) -> NotebookNode | None:
     """Return what the slides have of a cell, if anything."""
     if cell.cell_type == "markdown":
-        cell.source = STUCK.sub("", BADGE.sub("", cell.source))
+        cell.source = FOR_ONE_STUDENT.sub("", BADGE.sub("", cell.source))
         return cell
     if "set-up" in cell.metadata.get("tags", []) or cell.metadata.get("nbgrader", {}).get("grade"):
         return None
@@ -62,6 +64,8 @@ def shown(cell: NotebookNode) -> NotebookNode | None:
     if any(WIDGET in data for data in told):
         return None
     if any("image/png" in data for data in told):  # its caption is the picture's alternative text
-        cell["transient"] = {"remove_source": True}
-        cell.outputs = [it for it in cell.outputs if "<small>" not in it.get("data", {}).get("text/html", "")]
+        cell.source = ""
+        cell.outputs = [
+            output for output in cell.outputs if "text/html" not in output.get("data", {})
+        ]
     return cell

@@ -9,6 +9,7 @@ import builtins
 import json
 import re
 from importlib import metadata
+from itertools import pairwise
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -58,7 +59,7 @@ def grade(key: str, *answers: object) -> None:
 
 
 def write_autograders(notebooks: Path, edition: Path) -> None:
-    """Write ``autograders/NAME.zip`` for each notebook, and let the solution cells name their tests.
+    """Write ``autograders/NAME.zip`` for each notebook; the solution cells then name their tests.
 
     Args:
         notebooks: folder of the lab's edition, with the hidden tests.
@@ -77,7 +78,7 @@ def write_autograders(notebooks: Path, edition: Path) -> None:
         tests.mkdir()
         named = {}  # the marks of a solution to its test
         cells = nbformat.read(notebooks / path.name, as_version=4).cells  # type: ignore[no-untyped-call]
-        for solution, check in zip(cells, cells[1:], strict=False):
+        for solution, check in pairwise(cells):
             if check.metadata.get("nbgrader", {}).get("grade"):
                 key, source = test_of(check)
                 (tests / f"{key}.py").write_text(source, "utf-8")

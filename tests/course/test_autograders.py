@@ -14,6 +14,7 @@ from typing import Any
 import nbformat
 import pytest
 from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
 from notebook_lint import NOTEBOOKS, is_check, is_solution
 from otter.api import grade_submission
 from otter.run import AutograderConfig
@@ -27,7 +28,7 @@ from slae_lib.course.texts import as_plain
 WRONG: dict[str, dict[str, Any]] = tomllib.loads(
     Path(__file__).parents[1].joinpath("wrong_answers.toml").read_text("utf-8")
 )
-SHORT = LESSONS[2]
+SHORT = LESSONS[3]
 
 
 class Assignment:
@@ -77,14 +78,18 @@ class Assignment:
         return answers, sentences
 
 
-def definitions_and_exercises(lesson: NotebookNode) -> NotebookNode:
-    """A lesson without all that takes time."""
+def definitions_and_exercises(lesson: NotebookNode, given: dict[str, str]) -> NotebookNode:
+    """A lesson without all that takes time; what an exercise needs of it is given."""
     kinds = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef
     lesson.cells = [cell for cell in lesson.cells if cell.cell_type == "code"]
+    solutions = [cell for cell in lesson.cells if is_solution(cell)]
     for cell in lesson.cells[1:]:
         if not is_solution(cell) and not is_check(cell):
             kept = [node for node in ast.parse(cell.source).body if isinstance(node, kinds)]
             cell.source = ast.unparse(ast.Module(kept, []))
+    for key, source in given.items():
+        place = lesson.cells.index(solutions[int(key.partition(".")[2]) - 1])
+        lesson.cells.insert(place, new_code_cell(source))
     return lesson
 
 
@@ -95,21 +100,19 @@ def without_marks(notebook: NotebookNode) -> None:
 
 def test_each_answer_is_judged_as_the_student_gave_it(tmp_path: Path) -> None:
     lesson = nbformat.read(NOTEBOOKS / f"{SHORT.name}.ipynb", as_version=4)
-    course = Assignment(tmp_path, definitions_and_exercises(lesson), SHORT.name)
-    answers, sentences = course.wrong()
-    assert len(answers) == 5
-
-    points, seen = course.graded(answers)
-    assert points == dict.fromkeys(course.points, 0)
-    assert [said for said in sentences if not re.search(said, seen, re.DOTALL)] == []
+    lesson = definitions_and_exercises(lesson, WRONG[f"{SHORT.number:02}"]["given"])
+    course = Assignment(tmp_path, lesson, SHORT.name)
+    points, seen = course.graded(course.solutions)
+    assert points == course.points, seen
 
     points, seen = course.graded([])
     assert points == dict.fromkeys(course.points, 0)
-    assert seen.count("The three dots are still there.") == 5
+    assert seen.count("The three dots are still there.") == len(points)
 
-    # Without marks Otter grades at the end, when the lab's own stands in place of wrong answers.
-    points, _ = course.graded([*answers[:2], *course.solutions[2:]], without_marks)
-    assert points == course.points | dict.fromkeys(list(course.points)[:2], 0)
+    answers, sentences = course.wrong()  # five, and the last one is right
+    points, seen = course.graded([*answers[:5], course.solutions[5]])
+    assert points == dict.fromkeys(course.points, 0) | {"3.6": course.points["3.6"]}
+    assert [said for said in sentences[:5] if not re.search(said, seen, re.DOTALL)] == []
 
 
 @pytest.mark.long
@@ -124,3 +127,7 @@ def test_a_whole_lesson(name: str, tmp_path: Path) -> None:
     points, seen = course.graded(answers)
     assert points == nothing, seen
     assert [said for said in sentences if not re.search(said, seen, re.DOTALL)] == []
+
+    # Without marks Otter grades at the end, when the lab's own stands in place of wrong answers.
+    points, seen = course.graded([answers[0], *course.solutions[1:]], without_marks)
+    assert points == course.points | {next(iter(points)): 0}, seen
