@@ -13,5 +13,4 @@ def notebooks(folder: Path, student: bool, otter: bool) -> None:
     """Write the notebooks of the course into FOLDER; what is there is left as it is."""
     from slae_lib.course.editions import write_notebooks
 
-    for path in write_notebooks(folder, student=student, otter=otter):
-        click.echo(path)
+    click.echo("\n".join(map(str, write_notebooks(folder, student=student, otter=otter))))

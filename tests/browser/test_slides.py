@@ -37,6 +37,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         build = importlib.import_module("build")
         build.fetch_katex(ROOT / "build" / "npm", folder / "_static" / "katex")
         build.slides(folder)
+    shutil.copy(ROOT / "data" / "fluent_faces" / "1f60a.webp", folder / "_static" / "face.webp")
     return folder
 
 
