@@ -19,7 +19,7 @@ from pathlib import Path
 
 import click
 import nbformat
-from formulas import fetch_katex
+from formulas import fetch_katex, unpack
 from lesson_pages import (
     BADGE,
     CHINESE_PROMPTS,
@@ -29,6 +29,7 @@ from lesson_pages import (
     STAGE,
     lesson_page,
 )
+from slides import REVEAL, slide_show
 from sphinx.cmd.build import build_main
 
 from slae_lib.cli import main as slae
@@ -153,6 +154,19 @@ def lessons(
         write(source, PAGES[file], nbformat.writes(notebook))
 
 
+def slides(site: Path) -> None:
+    """Write the notebooks' slides, which are no pages of Sphinx."""
+    files = r"(?:dist/)?(?:plugin/)?(LICENSE|reveal\.(?:js|css)|notes\.js)"
+    unpack(REVEAL, files, ROOT / "build" / "npm", site / "slides" / "reveal")
+    for lesson in LESSONS:
+        file, page = f"notebooks/{lesson.name}.ipynb", f"slides/{lesson.name}.html"
+        notebook = nbformat.reads(read(file), 4)
+        for cell in notebook.cells:
+            if cell.cell_type == "markdown":
+                cell.source = relink(cell.source, file, page)
+        write(site, page, slide_show(notebook, lesson.title))
+
+
 def api(source: Path) -> None:
     """Write one page for each entry of the package, the files of the paper first."""
     rows = re.findall(r"^\| .*\(slae_lib/.*$", read("README.md"), flags=re.MULTILINE)
@@ -235,6 +249,7 @@ def build(folder: Path, page: Path, chinese: Path) -> int:
             whole = whole.replace("stage/index.html", "../stage/index.html?lang=zh")
             code = site_of(other, site / "zh", "zh_CN", whole, names)
         if code == 0:
+            slides(site)
             if staged:
                 shutil.copytree(page, site / "stage")
             shutil.rmtree(folder, ignore_errors=True)

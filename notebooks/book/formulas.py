@@ -36,26 +36,36 @@ require('readline').createInterface({input: process.stdin}).on('line', line => {
 """
 
 
-def fetch_katex(cache: Path, folder: Path) -> None:
-    """Unpack KaTeX's script, style and fonts into a folder.
+def unpack(package: Package, wanted: str, cache: Path, folder: Path) -> None:
+    """Unpack files of a package from npm into a folder.
 
     Args:
-        cache: where the package from npm is kept for the next time.
-        folder: gets ``katex.min.js``, ``katex.min.css``, ``fonts/`` and the licence.
+        package: in the known version.
+        wanted: pattern of the files' paths in the package; its group is the path in the folder.
+        cache: where the package is kept for the next time.
+        folder: to unpack into.
 
     Raises:
         SystemExit: where npm is missing or gets nothing, or the package is not the known one.
     """
     try:
-        file = packed(KATEX, cache)
+        file = packed(package, cache)
     except LabError as problem:
         raise SystemExit(str(problem)) from None
-    wanted = re.compile(r"package/(?:dist/)?(LICENSE|katex\.min\.(?:js|css)|fonts/.*\.woff2)")
     with tarfile.open(file) as archive:
         for member in archive.getmembers():
-            if found := wanted.fullmatch(member.name):
+            if found := re.fullmatch(f"package/{wanted}", member.name):
                 member.name = found[1]
                 archive.extract(member, folder, filter="data")
+
+
+def fetch_katex(cache: Path, folder: Path) -> None:
+    """Unpack KaTeX's scripts, style, fonts and licence into a folder.
+
+    Args: as for `unpack`.
+    """
+    files = r"LICENSE|katex\.min\.(?:js|css)|auto-render\.min\.js|fonts/.*\.woff2"
+    unpack(KATEX, rf"(?:dist/)?(?:contrib/)?({files})", cache, folder)
     style = folder / "katex.min.css"
     older = r',url\([^)]*\.(?:woff|ttf)\) format\("\w+"\)'  # for browsers from before 2016
     style.write_text(re.sub(older, "", style.read_text("utf-8")), "utf-8")

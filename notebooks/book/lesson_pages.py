@@ -2,6 +2,7 @@
 
 import html
 import re
+from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode
@@ -46,7 +47,8 @@ def lesson_page(
     """
     facts = f"{minutes} minutes · {points(notebook)} points"
     line = rf'<p class="facts"><a class="colab" href="\1">Open in Colab</a> {facts} · '
-    line += f'<a href="{html.escape(source)}">the notebook</a></p>'
+    line += f'<a href="{html.escape(source)}">the notebook</a> · '
+    line += f'<a href="../slides/{Path(source).stem}.html">slides</a></p>'
     notebook.cells[0].source = BADGE.sub(line, notebook.cells[0].source)
     notebook.cells = [new for cell in notebook.cells for new in _cells(cell, *prompts)]
     for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):

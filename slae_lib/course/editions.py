@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from slae_lib.course.autograders import FOLDER, write_autograders
 from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.files import atomic_write, stored_file
 from slae_lib.support.language import MARK, languages
@@ -19,13 +20,16 @@ BADGE = re.compile(r"\[!\[Open in Colab\]\([^)]*\)\]\([^)]*\)\n*")
 _CELL = re.compile(r"^<!-- (\S+) -->\n", re.MULTILINE)
 
 
-def write_notebooks(folder: Path, *, student: bool = False, language: str = "en") -> list[Path]:
+def write_notebooks(
+    folder: Path, *, student: bool = False, otter: bool = False, language: str = "en"
+) -> list[Path]:
     """Write the notebooks that came with the lab into a folder.
 
     Args:
         folder: where to; it is made if it is not there.
         student: leave out solutions and hidden tests. The lab's own edition has nbgrader's
             configuration beside it, for a teacher who grades.
+        otter: the students' edition, with an autograder for each notebook in ``autograders``.
         language: of the text; the code is the same in all. Another than English comes without
             outputs, and with the file that lets checks and figures speak it.
 
@@ -35,24 +39,32 @@ def write_notebooks(folder: Path, *, student: bool = False, language: str = "en"
     Raises:
         UsageError: if one of them is there already, since it may hold somebody's answers; or if
             the course has no such language.
-        LabError: if they are not in this installation, nbgrader fails or is missing, or the
-            folder cannot be written.
+        LabError: if they are not in this installation, nbgrader or Otter fails or is missing, or
+            the folder cannot be written.
     """
+    student |= otter
     stored = stored_file("notebooks")
     if stored is None:
         raise LabError("This installation of the lab has no notebooks; install its wheel anew.")
     if language not in (known := ["en", *languages()]):
         raise UsageError(f"The course has no language {language!r}; choose {', '.join(known)}.")
-    names = [path.name for path in sorted(stored.glob("*.ipynb"))] + [CONFIG] * (not student)
+    names = [path.name for path in sorted(stored.glob("*.ipynb"))]
+    graders = [f"{FOLDER}/{Path(name).stem}.zip" for name in names] if otter else []
+    names += [CONFIG] * (not student) + graders
     there = next((path for name in names if (path := folder / name).exists()), None)
     if there is not None:
         raise UsageError(
             f"{there} is there already and may hold somebody's answers; name another folder."
         )
     with tempfile.TemporaryDirectory() as temporary:
-        source = stored if language == "en" else translated(stored, language, Path(temporary, "in"))
+        source = lab = (
+            stored if language == "en" else translated(stored, language, Path(temporary, "lab"))
+        )
         if student:
-            source = students_edition(source, Path(temporary, "course"))
+            source = students_edition(lab, Path(temporary, "course"))
+        if otter:
+            needed("otter", "otter-grader", "makes the autograders")
+            write_autograders(lab, source)
         for name in names:
             with atomic_write(folder / name) as file:
                 shutil.copyfile(source / name, file)
@@ -92,6 +104,12 @@ def translation(file: Path) -> dict[str, str]:
     return {name: text.strip() for name, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 
+def needed(module: str, package: str, does: str) -> None:
+    """Raise a `LabError` if a package is not installed."""
+    if importlib.util.find_spec(module) is None:
+        raise LabError(f"{package}, which {does}, is not installed; pip install {package}.")
+
+
 def students_edition(notebooks: Path, course: Path) -> Path:
     """Let nbgrader make the students' edition.
 
@@ -105,10 +123,7 @@ def students_edition(notebooks: Path, course: Path) -> Path:
     Raises:
         LabError: if nbgrader is missing or fails.
     """
-    if importlib.util.find_spec("nbgrader") is None:
-        raise LabError(
-            "nbgrader, which makes the students' edition, is not installed; pip install nbgrader."
-        )
+    needed("nbgrader", "nbgrader", "makes the students' edition")
     source = course / "source" / "slae-lab"
     source.mkdir(parents=True)
     for path in notebooks.glob("*.ipynb"):

@@ -1,5 +1,6 @@
 """The notebooks of an installed lab as files of one's own."""
 
+import zipfile
 from pathlib import Path
 
 import nbformat
@@ -8,7 +9,7 @@ from click.testing import CliRunner, Result
 from nbformat.v4 import new_code_cell, new_notebook
 
 from slae_lib.cli import main
-from slae_lib.course import editions
+from slae_lib.course import editions, repository
 from slae_lib.course.lessons import LESSONS
 from slae_lib.support import files
 
@@ -59,7 +60,21 @@ def test_the_students_edition_has_no_solution(installed: Path, tmp_path: Path) -
     assert cell.source == "# YOUR CODE HERE"
 
 
-@pytest.mark.parametrize("options", [[], ["--student"]])
+def test_otters_edition_has_an_autograder_for_each_notebook(
+    installed: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "gradescope"
+    result = slae("notebooks", "--otter", folder)
+    assert result.exit_code == 0, result.output
+    written = [path.relative_to(folder).as_posix() for path in folder.rglob("*.*")]
+    assert sorted(written) == ["autograders/small.zip", "small.ipynb"]
+    (cell,) = nbformat.read(folder / "small.ipynb", as_version=4).cells
+    assert cell.source == "# YOUR CODE HERE"
+    with zipfile.ZipFile(folder / "autograders" / "small.zip") as autograder:
+        assert f"slae-lib @ git+{repository()}@v" in autograder.read("environment.yml").decode()
+
+
+@pytest.mark.parametrize("options", [[], ["--student"], ["--otter"]])
 def test_a_students_answers_are_not_written_over(
     options: list[str], installed: Path, tmp_path: Path
 ) -> None:

@@ -54,8 +54,8 @@ BASES: dict[str, str] = {
 LONG_WORK = set(
     "--iterations --batch-size --samples --count --steps --restarts --targets --resamples --rounds "
     "--pairs --images --points --seeds --width --noise-dim --resolution --metadata-dim --time "
-    "--preset --model --systems --compile --student --discriminator-width --reconstruction "
-    "--distance --side --overwrite".split()
+    "--preset --model --systems --compile --student --otter --discriminator-width "
+    "--reconstruction --distance --side --overwrite".split()
 )
 """Options that can make a command long, and that are no fault then."""
 
