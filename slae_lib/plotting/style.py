@@ -64,7 +64,7 @@ def readable(figure: Figure) -> Figure:
         missing = {ord(letter) for letter in text.get_text()} - usual - {ord("\n")}
         if not missing:
             continue
-        found = {code: _font_with(code) for code in missing}
+        found = {code: _font_with(code) if chr(code).isprintable() else None for code in missing}
         fonts = dict.fromkeys(font for font in found.values() if font)
         text.set_fontfamily([*text.get_fontfamily(), *fonts])
         text.set_text(

@@ -176,7 +176,7 @@ def run_notebook(code: str, *words: object) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("launcher", ["torchrun", "notebook"])
+@pytest.mark.parametrize("launcher", ["torchrun", pytest.param("notebook", marks=pytest.mark.long)])
 def test_two_processes_have_the_losses_of_one_with_the_whole_batch(
     launcher: str, one: list[dict[str, float | None]], tmp_path: Path
 ) -> None:
