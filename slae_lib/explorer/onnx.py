@@ -129,7 +129,7 @@ def export_onnx(generator: Generator, path: Path, *, half: bool = True) -> Path:
     steered = Steered(generator).eval()
     example = tuple(value.expand(2, *value.shape[1:]) for value in steered.unsteered().values())
     steered(*example)  # draws the fixed noise of the blocks, which are constants from now on
-    batch = torch.export.Dim("batch", min=1)
+    batch = torch.export.Dim("batch", min=1, max=2**31 - 1)  # PyTorch 2.6 wants an end
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about ways of exporting that are not taken here
         program = torch.onnx.export(

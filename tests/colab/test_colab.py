@@ -6,12 +6,12 @@ in turn is told by the one in this environment.
 
 import datetime
 import importlib.metadata
-import importlib.util
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
+import refresh
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -23,10 +23,6 @@ HERE = Path(__file__).parent
 with (HERE.parents[1] / "pyproject.toml").open("rb") as file:
     PROJECT = tomllib.load(file)["project"]
 MOST_PACKAGES, MOST_MEGABYTES = 5, 10
-
-spec = importlib.util.spec_from_file_location("refresh", HERE / "refresh.py")
-refresh = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(refresh)
 
 
 def colab() -> tuple[str, dict[str, str]]:

@@ -7,7 +7,9 @@ through which they find one another.
 import contextlib
 import dataclasses
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import nbformat
 import pytest
 import torch
 from accelerate import Accelerator
@@ -121,18 +124,88 @@ loop.train(model, config, load_images("fluent-faces", 64), None, Path(sys.argv[1
 """
 
 
-def test_two_processes_have_the_losses_of_one_with_the_whole_batch(tmp_path: Path) -> None:
-    for count in (1, 2):
-        with started(count, "-c", COMPARED, tmp_path / str(count), 4 // count) as processes:
-            for code, _, errors in ends(processes):
-                assert code == 0, errors
-    one, two = (read_metrics(tmp_path / str(count) / "metrics.csv") for count in (1, 2))
+def train_compared(count: int, run: Path) -> None:
+    with started(count, "-c", COMPARED, run, 4 // count) as processes:
+        for code, _, errors in ends(processes):
+            assert code == 0, errors
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, float | None]]:
+    """The log of a single process."""
+    run = tmp_path_factory.mktemp("one") / "run"
+    train_compared(1, run)
+    return read_metrics(run / "metrics.csv")
+
+
+# A notebook on Kaggle, whose kernel has computed something, before it starts two processes.
+NOTEBOOK = """
+import os, sys
+os.environ["KAGGLE_KERNEL_RUN_TYPE"] = "Interactive"
+import accelerate, torch
+from functools import partial
+torch.set_num_threads(2)
+torch.ones(500, 500) @ torch.ones(500, 500)
+assert not torch.cuda.is_initialized()
+accelerate.notebook_launcher = partial(accelerate.notebook_launcher, use_port=sys.argv[-1])
+"""
+LAUNCHED = f"""{NOTEBOOK}
+def train():
+    torch.set_num_threads(1)
+    exec({COMPARED!r}, {{}})
+
+accelerate.notebook_launcher(train, num_processes=2)
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def run_notebook(code: str, *words: object) -> None:
+    """Run what a notebook holds in a fresh Python, which starts the two processes itself."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, words), str(free_port())],
+        env=os.environ | {"OMP_NUM_THREADS": "2"},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("launcher", ["torchrun", pytest.param("notebook", marks=pytest.mark.long)])
+def test_two_processes_have_the_losses_of_one_with_the_whole_batch(
+    launcher: str, one: list[dict[str, float | None]], tmp_path: Path
+) -> None:
+    if launcher == "torchrun":
+        train_compared(2, tmp_path / "run")
+    else:
+        run_notebook(LAUNCHED, tmp_path / "run", 2)
+    two = read_metrics(tmp_path / "run" / "metrics.csv")
     assert len(one) == 20
     assert two[-1]["images"] == 80
     for name in ("discriminator", "generator", "reconstruction", "real_logits", "fake_logits"):
         first, second = ([row[name] for row in rows] for rows in (one, two))
         assert first == pytest.approx(second, rel=1e-4, abs=1e-4), name
         assert len({round(value, 3) for value in first}) > 10, f"{name} hardly changes"
+
+
+def test_a_notebook_trains_with_two_processes_as_lesson_09_says(tmp_path: Path) -> None:
+    lesson = Path(__file__).parents[2] / "notebooks" / "09_full_training.ipynb"
+    (text,) = [
+        cell.source
+        for cell in nbformat.read(lesson, as_version=4).cells
+        if "notebook_launcher(train, num_processes=2)" in cell.source
+    ]
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    given = "--preset paper-256 --data MY_PICTURES --out runs/mine"
+    tiny = "--preset cpu-demo --no-metadata --width 8 --batch-size 2 --samples 2 --iterations 3"
+    assert given in code
+    run_notebook(NOTEBOOK + code.replace(given, f"{tiny} --log-every 1 --out {tmp_path / 'run'}"))
+    assert [row["images"] for row in read_metrics(tmp_path / "run" / "metrics.csv")] == [4, 8, 12]
 
 
 def test_what_is_drawn_for_the_whole_batch_is_what_one_process_draws(

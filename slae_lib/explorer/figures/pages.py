@@ -70,7 +70,7 @@ def metadata_figure(
         _box(page, corners[neighbour], side, side, BLUE, 1.8)
     if (shown := thumbnails[picked]) is not None:
         x, y = corners[picked]
-        place_picture(page, to_pixels(shown), x, y, side, interpolation="auto", zorder=5)
+        place_picture(page, to_pixels(shown), x, y, side, interpolation="antialiased", zorder=5)
     _box(page, corners[picked], side, side, ORANGE, 3)
     page.text(left + width / 2, 4.78, "All pictures, by what VGG-16 sees", ha="center", fontsize=10)
     _draw_neighbours(page, thumbnails, picked, neighbours, name)
