@@ -1,6 +1,5 @@
 """``slae evaluate``."""
 
-import copy
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -89,10 +88,7 @@ def novelty(count: int, side: int, **subject: Any) -> None:
 )
 @together(SEED, DEVICE, OUT)
 def backtracking(mode: str, optimise_metadata: bool, **options: Any) -> None:
-    """Latent back-tracking: how near can the generator come to given images?
-
-    Its file is evaluation-backtracking.json; the command's old name, lpips, works as well.
-    """
+    """Latent back-tracking: how near can the generator come to given images?"""
     from slae_lib.cli.measurements import add_backtracking
 
     of_target = mode == "target"
@@ -100,11 +96,6 @@ def backtracking(mode: str, optimise_metadata: bool, **options: Any) -> None:
     search |= {"optimise_metadata": optimise_metadata, "metadata_of_target": of_target}
     measures = {"backtracking": partial(add_backtracking, **search)}
     _measure("backtracking", measures, mode="bank" if of_target else mode, **options)
-
-
-_old_name = copy.copy(backtracking)
-_old_name.hidden = True
-evaluate.add_command(_old_name, "lpips")
 
 
 @evaluate.command("all")

@@ -164,19 +164,6 @@ def test_backtracking_of_training_images_says_so(
     assert (run / "evaluation-backtracking-reconstructions.png").is_file()
 
 
-def test_backtracking_answers_to_its_old_name(run_evaluate: Evaluate, run: Path) -> None:
-    options = ("--run", run, "--distance", "l1", "--steps", 1, "--targets", 1)
-    results = []
-    for name in ("backtracking", "lpips"):
-        assert run_evaluate(name, *options).exit_code == 0
-        file = run / "evaluation-backtracking.json"
-        results.append(json.loads(file.read_text())["backtracking"])
-        file.unlink()
-    assert results[0] == results[1]
-    assert "lpips" not in run_evaluate("--help").output  # hidden
-    assert "old name, lpips" in run_evaluate("backtracking", "--help").output
-
-
 def test_backtracking_of_other_images(run_evaluate: Evaluate, run: Path, tmp_path: Path) -> None:
     held_out = colours(tmp_path / "held out", 3, 64, offset=40)
     options = ("--distance", "vgg", "--steps", 1, "--restarts", 1, "--targets", 2)
