@@ -20,10 +20,12 @@ from slae_lib.course.checks.lesson_10_parts import (
     number,
     pair,
     table_of,
+    unpacked,
 )
 from slae_lib.course.checks.lesson_10_truth import (
     grey_path,
     mistaken_distances,
+    mistaken_ratios,
     own_distances,
     share_below,
     truly_caught,
@@ -42,7 +44,7 @@ def exercise_1(frechet_distance: Callable[..., Any]) -> None:
     """Check the distance where each mistake has its own number, then by hand."""
     few, many = torch.randn(7, 40).double(), torch.randn(90, 40).double() * 2 + 1
     try:
-        with TableProducts(40) as tables:
+        with TableProducts(40) as tables, unpacked(frechet_distance, "svd"):
             answer = called(frechet_distance, few, many)
     except RuntimeError as error:
         said = str(error).splitlines()[0]
@@ -65,12 +67,14 @@ def exercise_1(frechet_distance: Callable[..., Any]) -> None:
 @own_arguments("value")
 def exercise_2(same_set_distance: Callable[..., Any], seems: dict[int, Any]) -> dict[str, Any]:
     """Check the measure on few features, then the means over the 20 orders anew."""
-    features, order = torch.randn(13, 6), torch.randperm(13)
+    features, order = torch.randn(13, 20), torch.randperm(13)  # an order fits either side
     found = number(called(same_set_distance, features, order, 4))
     shuffled = features[order]
+    ways = [("unshuffled", features), ("inverse", features[order.argsort()])]
+    ways += [("columns", features[:, order]), ("columns", features.T[order])]
+    none_of(found, [(cause, frechet(way[:4], way[4:8])) for cause, way in ways])
     wrong = {
         "itself": frechet(shuffled[:4], shuffled[:4]),
-        "unshuffled": frechet(features[:4], features[4:8]),
         "rest": frechet(shuffled[:4], shuffled[4:]),
         "whole": frechet(shuffled[:4], features),
         "to_count": frechet(shuffled[:4], shuffled[4:6]),
@@ -147,31 +151,27 @@ def exercise_3(fid_table: Callable[..., Any]) -> None:
         require(near(few[name], frechet(training, pictures[:4])), "few_held_out", name=name)
 
 
-TABLE = torch.tensor([[4.0, 1.0, 2.0, 8.0], [3.0, 5.0, 0.0, 6.0], [6.0, 5.0, 9.0, 4.0]])
+TABLE = torch.tensor([[8.0, 2.0, 4.0, 16.0], [3.0, 5.0, 0.0, 6.0], [6.0, 5.0, 9.0, 4.0]])
 
 
 @own_arguments("shape", "ratios", "nearest")
 def exercise_4(novelty_ratios: Callable[..., Any]) -> None:
     """Check the ratios of three samples and four training pictures, worked out by hand."""
-    ratios, nearest = pair(called(novelty_ratios, TABLE))
+    with unpacked(novelty_ratios, "sort", "topk", "min", "kthvalue"):
+        answer = called(novelty_ratios, TABLE)
+    ratios, nearest = pair(answer)
+    for cause, values in mistaken_ratios(TABLE):
+        if ratios.shape == values.shape and torch.allclose(ratios.float(), values):
+            raise Refused(cause, found=ratios.tolist(), of_one=ratios[0].tolist())
     shapes = tuple(ratios.shape), tuple(nearest.shape)
     require(shapes == ((3,), (3,)), "shape", found=shapes)
     require(ratios.tolist() != [1, 2, 3], "swapped")
-    ordered = TABLE.sort(dim=1).values
-    wrong = {
-        "inverted": ordered[:, 1] / ordered[:, 0],
-        "undivided": ordered[:, 0],
-        "difference": ordered[:, 1] - ordered[:, 0],
-        "farthest": ordered[:, -1] / ordered[:, -2],
-        "third": ordered[:, 1] / ordered[:, 2],
-        "squares": (ordered[:, 0] / ordered[:, 1]).square(),
-        "by_mean": ordered[:, 0] / TABLE.mean(dim=1),
-    }
-    for cause, values in wrong.items():
-        require(not torch.allclose(ratios.float(), values), cause, found=ratios.tolist())
-    right = ordered[:, 0] / ordered[:, 1]
+    first, second, *_ = TABLE.sort(dim=1).values.T
+    by_one = ratios.float()[0] / first[0] * first  # the nearest by one and the same number
+    require(not torch.allclose(ratios.float(), by_one), "one_for_all", found=ratios.tolist())
+    right = first / second
     require(torch.allclose(ratios.float(), right), "ratios", found=ratios.tolist())
-    distances = torch.allclose(nearest.double(), ordered[:, 0].double())
+    distances = torch.allclose(nearest.double(), first.double())
     require(not distances, "values", found=nearest.tolist())
     require(nearest.tolist() != [2, 0, 1], "second", found=nearest.tolist())
     require(nearest.tolist() == [1, 2, 3], "nearest", found=nearest.tolist())
@@ -185,7 +185,14 @@ def exercise_5(share_caught: Callable[..., Any]) -> None:
     """Check the share on nine numbers in place of pictures, and that both sides are described."""
     training = torch.tensor([[0.0], [10.0], [40.0]])
     pictures = torch.tensor([[2, 15, 6, 5.2, 29, 21, 25, 24.8, 29.5]]).T  # five of them below 0.6
-    found = number(called(share_caught, lambda each: each + 0, pictures, training))
+    try:
+        with unpacked(share_caught, "novelty_ratios"):
+            answer = called(share_caught, lambda each: each + 0, pictures, training)
+    except RuntimeError as error:
+        said = str(error).splitlines()[0]
+        require("could not infer output dtype" not in said, "no_mean", said=said)
+        raise
+    found = number(answer)
     none_of(found, [("summed", 5), ("percent", 500 / 9), ("by_training", 5 / 3)])
     require(found <= 1, "no_share", found=found)
     wrong = {
@@ -216,12 +223,13 @@ def exercise_6(caught: dict[str, Any]) -> dict[str, float]:
     """Check the ten shares by measuring them anew."""
     truth, mistaken = truly_caught("copy"), truly_caught("control")
     turned = truly_caught("copy", turned=True)
-    require(isinstance(caught, dict) and len(caught) > 0, "unmeasured")
+    _require_dict(caught, "caught")
     require(set(caught) == set(truth), "measures", found=list(caught))
+    for measure, shares in caught.items():
+        _require_dict(shares, f'caught["{measure}"]')
     require(caught["pixels"] is not caught["features"], "one_dict")
     for measure, row in truth.items():
         shares = caught[measure]
-        require(isinstance(shares, dict) and len(shares) > 0, "unmeasured")
         require(not any(share is ... for share in shares.values()), "unmeasured")
         require(set(shares) == set(row), "cases", found=list(shares))
         other = truth["features" if measure == "pixels" else "pixels"]
@@ -236,6 +244,12 @@ def exercise_6(caught: dict[str, Any]) -> dict[str, float]:
             require(abs(found - mistaken[measure][kind]) > 0.03, "control", **told)
             raise Refused("measured", **told)
     return {measure: float(row["moved"]) for measure, row in caught.items()}
+
+
+def _require_dict(shares: Any, place: str) -> None:
+    require(shares is not ..., "unmeasured")
+    require(isinstance(shares, dict), "no_dict", place=place, found=type(shares).__name__)
+    require(len(shares) > 0, "unmeasured")
 
 
 @own_arguments("shapes", "value", "images")

@@ -1,6 +1,7 @@
 """What the checks of lesson 10 give to a student's functions, and how they read the answers."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from numbers import Real
 from types import SimpleNamespace
 from typing import Any
@@ -43,6 +44,19 @@ def none_of(found: float, wrong: Iterable[tuple[str, float]], **told: object) ->
     """Refuse a number that comes out of a known mistake."""
     for cause, value in wrong:
         require(not near(found, value), cause, found=found, **told)
+
+
+@contextmanager
+def unpacked(answer: Any, *makers: str) -> Iterator[None]:
+    """Refuse a function that computes with all the tensors at once that one of these returns."""
+    try:
+        yield
+    except (TypeError, AttributeError) as error:
+        said = str(error).splitlines()[0]
+        names = getattr(getattr(answer, "__code__", None), "co_names", ())
+        at_once = "return_types" in said or "tuple" in said
+        require(not (at_once and set(makers) & set(names)), "several", said=said)
+        raise
 
 
 def lengths_of_rows(fid_table: Callable[..., Any]) -> tuple[int, int]:

@@ -118,6 +118,25 @@ def two_nearest_ratios(pictures: Tensor, training: Tensor) -> Tensor:
     return two[:, 0] / two[:, 1]
 
 
+def mistaken_ratios(table: Tensor) -> list[tuple[str, Tensor]]:
+    """Return what comes out of mistakes in the ratios of a table (N, 4), for most of them (N,)."""
+    ordered = table.sort(dim=1)
+    mixed = ordered.values / ordered.indices
+    parts = (mixed, mixed[:, :2], mixed[:, 0], mixed[0])
+    first, second, third, last = ordered.values.T
+    right = first / second
+    return [
+        *[("by_indices", each) for part in parts for each in (part, 1 / part)],
+        ("inverted", second / first),
+        ("undivided", first),
+        *[("difference", each) for each in (second - first, first - second, 1 - right, right - 1)],
+        ("farthest", last / third),
+        ("third", second / third),
+        ("squares", right.square()),
+        ("by_mean", first / table.mean(dim=1)),
+    ]
+
+
 def share_below(limit: float, pictures: Tensor, training: Tensor) -> float:
     """Return the share of the rows whose ratio is below a limit."""
     return (two_nearest_ratios(pictures, training) < limit).float().mean().item()
