@@ -220,7 +220,7 @@ def exercise_8(beyond_luck: Callable[..., Any]) -> None:
         require(not beyond_luck(single, 1, 2), "one_seed")
     require(beyond_luck(clear, 2, 1), "direction")
     require(beyond_luck({**clear, 3: [0.0, 3.0]}, 1, 2), "third")
-    require(not beyond_luck({1: [1.0, 1.5], 2: [1.4, 1.9]}, 1, 2), "deviation")
+    require(not beyond_luck({1: [1.5, 1.0], 2: [1.9, 1.4]}, 1, 2), "deviation")
     uneven = {1: [1.1, 1.0], 2: [1.05, 0.65]}  # effect 0.2, luck 0.1 and 0.4
     require(not beyond_luck(uneven, 1, 2) and not beyond_luck(uneven, 2, 1), "one_luck")
     require(not beyond_luck({1: [1.1, 1.0], 2: [0.9, 0.4]}, 1, 2), "mean_luck")
