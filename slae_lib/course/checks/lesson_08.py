@@ -6,18 +6,19 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
-from slae_lib import losses
-from slae_lib.augment import augment
 from slae_lib.course.checks.base import called, require
 from slae_lib.course.checks.lesson_08_experiment import exercise_6, exercise_7, exercise_8
 from slae_lib.course.checks.lesson_08_parts import (
     CONFIG,
+    LOG,
     MODEL,
+    Judged,
+    RightStep,
     Spy,
     State,
     attempt,
+    discriminators,
     drawn,
     first_weight,
     fresh,
@@ -30,8 +31,8 @@ from slae_lib.course.checks.lesson_08_parts import (
     sized,
     spectral_vectors,
     untouched,
+    wrong_losses,
 )
-from slae_lib.discriminator import downsample
 
 __all__ = [
     "exercise_1",
@@ -45,7 +46,6 @@ __all__ = [
 ]
 
 COUNTER = "1.num_batches_tracked"  # of exercise 8.4's small network
-LOG = ["discriminator", "reconstruction", "real_logits", "fake_logits"]
 
 
 def exercise_1(descend: Callable[..., Any]) -> None:
@@ -64,6 +64,7 @@ def exercise_1(descend: Callable[..., Any]) -> None:
         require(left is not None and bool(left != 0), "cleared", found=told)
         return
     told = ", ".join(happened)
+    require(abs(weight.item() - 1.2) > 1e-6, "uphill", found=told)
     for name in ("zero_grad", "backward", "step"):
         require(name in happened, f"no_{name}", found=told)
     zero, back, step = (happened.index(name) for name in ("zero_grad", "backward", "step"))
@@ -72,16 +73,20 @@ def exercise_1(descend: Callable[..., Any]) -> None:
     require(zero < back, "zero_late", found=told)
     more = happened[:3] != ["zero_grad", "backward", "step"] or "step" in happened[3:]
     require(not more, "more", found=told)
+    require(False, "other_gradient", found=told, now=weight.item())
 
 
 def exercise_2(discriminator_step: Callable[..., Any]) -> None:
     """Check the discriminator's step: what it saw, how far its gradient went, what it minimised."""
-    seen: list[Any] = []
+    seen: list[Judged] = []
     try:
-        state, fakes, log = _discriminators(discriminator_step, seen)
+        state, fakes, log = discriminators(discriminator_step, seen)
     except (RuntimeError, ValueError) as error:  # an empty list, where decoded images belong
-        asked = bool(seen) and seen[0] is not None
+        asked = bool(seen) and seen[0].quarter is not None
         require("non-empty" not in str(error), "fake_pairs" if asked else "no_quarter")
+        raise
+    except AttributeError as error:
+        require("'decoded'" not in str(error), "no_pairs")
         raise
     require(all(each.requires_grad for each in fakes), "in_place")
     left_off, large = is_off(state.generator), fakes[0].grad is not None
@@ -93,71 +98,35 @@ def exercise_2(discriminator_step: Callable[..., Any]) -> None:
     require("G learns" not in state.happened, "other_optimizer")
     require("D learns" in state.happened, "no_step")
     require(len(seen) == 2, "judges", found=len(seen))
-    require(seen[0] is not None, "fake_first")
-    require(seen[1] is None, "fake_decoded")
-    wanted, vectors, right, quarter = _wanted()
-    require(seen[0] == quarter, "other_quarter", found=seen[0], wanted=quarter)
-    close = torch.allclose(spectral_vectors(state.discriminator), vectors, atol=1e-4)
+    require(seen[0].quarter is not None, "fake_first")
+    require(seen[1].quarter is None, "fake_decoded")
+    right = RightStep()
+    quarters = seen[0].quarter, right.seen[0].quarter
+    require(quarters[0] == quarters[1], "other_quarter", found=quarters[0], wanted=quarters[1])
+    close = torch.allclose(spectral_vectors(state.discriminator), right.vectors, atol=1e-4)
     require(close, "uncached")
     found = gradients(state.discriminator)
-    for cause in ("no_reconstruction", "no_hinge", "swapped", "fake_ignored"):
-        require(not same(found, wanted[cause]), cause)
-    require(same(found, wanted["right"]), "differs")
-    _log(log, right)
+    if not same(found, right.hinge + right.distance):
+        _other_gradient(found, seen, right)
+    _log(log, right.log)
 
 
-def _discriminators(step: Callable[..., Any], seen: list[Any]) -> tuple[State, list[Tensor], Any]:
-    """Let a discriminator take a step that was left switched off, as by the iteration before."""
-    torch.manual_seed(1)
-    state = fresh()
-    weights = list(state.discriminator.requires_grad_(False).parameters())
-    weights[0].requires_grad_(True)  # so that one sees who switches them off here
-
-    def judging(network: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Any]) -> None:
-        seen.append(named.get("quarter"))
-        sized(inputs, named)
-        require(any(weight.requires_grad for weight in weights), "switched_off")
-        require(not is_off(network), "asleep")
-        require(network.training, "eval")
-        state.happened += ["G off"] * is_off(state.generator)
-
-    state.discriminator.register_forward_pre_hook(judging, with_kwargs=True)
-    real, fakes = torch.rand(4, 3, 64, 64) * 2 - 1, drawn(state)
-    torch.manual_seed(3)  # the quarter is not 0
-    log = attempt(step, state.watch(drawn=True), real, *fakes, lost="loss_detached")
-    return state, fakes, log
-
-
-def _wanted() -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor], int]:
-    """Return the gradients of a right step and of four wrong ones, and what else is compared.
-
-    This is its spectral vectors, its log and its quarter.
-    """
-    found = {}
-
-    def step(state: State, real: Tensor, fake: Tensor, small: Tensor) -> dict[str, Tensor]:
-        quarter = int(torch.randint(4, ()))
-        image = augment(real, CONFIG.augment)
-        real_small = augment(downsample(real, MODEL.small_resolution), CONFIG.augment)
-        network = state.discriminator.requires_grad_(True)
-        with parametrize.cached():
-            on_real = network(image, real_small, quarter=quarter)
-            on_fake = network(fake.detach(), small.detach())
-        hinge = losses.discriminator_hinge(on_real.logits, on_fake.logits)
-        distance = losses.reconstruction_loss(on_real.reconstructions, losses.l1_distance)
-        turned = losses.discriminator_hinge(on_fake.logits, on_real.logits)
-        half = losses.discriminator_hinge(on_real.logits, on_fake.logits.detach())
-        found["no_reconstruction"] = gradients(network, hinge)
-        found["no_hinge"] = gradients(network, distance)
-        found["right"] = found["no_reconstruction"] + found["no_hinge"]
-        found["swapped"] = gradients(network, turned) + found["no_hinge"]
-        found["fake_ignored"] = gradients(network, half) + found["no_hinge"]
-        means = on_real.logits.mean(), on_fake.logits.mean()
-        return dict(zip(LOG, (each.detach() for each in (hinge, distance, *means)), strict=True))
-
-    seen: list[Any] = []
-    state, _, log = _discriminators(step, seen)
-    return found, spectral_vectors(state.discriminator), log, seen[0]
+def _other_gradient(found: Tensor, seen: list[Judged], right: RightStep) -> None:
+    """Refuse a gradient that is not the lab's: for its images, its hinge, or its sum."""
+    names = ("real", "real_small"), ("fake", "fake_small")
+    for mine, theirs, pair in zip(seen, right.seen, names, strict=True):
+        for image, wanted, name in zip(mine.images, theirs.images, pair, strict=True):
+            require(torch.allclose(image, wanted, atol=1e-4), "other_images", name=name)
+    for (cause, name), hinge in right.wrong.items():
+        require(not same(found, hinge + right.distance), cause, name=name)
+    parts = torch.stack([right.hinge, right.distance], dim=1)  # (weights, 2)
+    shares = torch.linalg.lstsq(parts, found[:, None]).solution[:, 0]
+    require(same(found, parts @ shares), "differs")
+    hinge, distance = shares.tolist()
+    require(min(hinge, distance) > -0.01, "minus")
+    require(distance > 0.01, "no_reconstruction")
+    require(hinge > 0.01, "no_hinge")
+    require(False, "shares", hinge=hinge, reconstruction=distance)
 
 
 def _log(found: Any, wanted: Mapping[str, Tensor | None]) -> None:
@@ -181,15 +150,16 @@ def exercise_3(generator_step: Callable[..., Any]) -> None:
         weight.grad = torch.zeros_like(weight)
     fakes = drawn(state)
     judge = copy.deepcopy(state.discriminator)
-    loss = -judge(*fakes).logits.mean()
-    right = gradients(state.generator, loss)
+    logits = judge(*fakes).logits
+    loss = -logits.mean()
+    right, wrong = gradients(state.generator, loss), wrong_losses(state.generator, logits)
     fakes[0].grad = fakes[1].grad = None  # they were asked for it, too
     given: list[Tensor] = []
     awake: list[bool] = []
 
     def judging(network: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Any]) -> None:
+        require(named.get("quarter") is None and len(inputs) < 3, "decoded")
         given[:] = sized(inputs, named)
-        require(named.get("quarter") is None, "decoded")
         awake.append(any(weight.requires_grad for weight in network.parameters()))
 
     state.discriminator.register_forward_pre_hook(judging, with_kwargs=True)
@@ -208,6 +178,8 @@ def exercise_3(generator_step: Callable[..., Any]) -> None:
     require(none and not awake[0], "awake")
     require(state.discriminator.training, "eval")
     require(not same(mine, -right), "sign")
+    for told, gradient in wrong.items():
+        require(same(mine, right) or not same(mine, gradient), "other_loss", found=told)
     require(same(mine, right), "differs")
     _log(log, {"generator": loss.detach()})
 
@@ -216,15 +188,20 @@ def exercise_4(follow: Callable[..., Any]) -> None:
     """Check the average on a network whose numbers are known."""
     require(callable(follow), "no_function", found=follow)
     average, generator = _filled(8.0, 3), _filled(4.0, 7)
-    follow(average, generator, 0.75)
+    returned = follow(average, generator, 0.75)
     now = generator.state_dict().values()
     kept = all(bool((each == (4 if each.is_floating_point() else 7)).all()) for each in now)
     require(kept, "generator_changed")
     found = {name: each.flatten()[0].item() for name, each in average.state_dict().items()}
     weight, mean = found["0.weight"], found["1.running_mean"]
+    told = type(returned).__name__
+    require(weight != 8 or returned is None or returned is average, "returned", found=told)
     require(weight != 8, "unchanged")
     for cause, value in {"swapped": 5, "copied": 4, "added": 10}.items():
         require(weight != value, cause)
+    other = _filled(8.0, 3)
+    follow(other, generator, 0.5)
+    require(other.state_dict()["0.weight"].flatten()[0].item() != weight, "fixed", found=weight)
     require(weight == 7, "value", found=weight)
     rest = [value for name, value in found.items() if name not in ("0.weight", COUNTER)]
     require(any(value != 8 for value in rest), "first_alone")
@@ -250,7 +227,7 @@ def _filled(value: float, count: int) -> nn.Module:
 def exercise_5(iteration: Callable[..., Any]) -> dict[str, Any]:
     """Check in which order things happen in an iteration, and what the average becomes."""
     state = fresh().watch()
-    start = first_weight(state.generator)
+    start, before = first_weight(state.generator), copy.deepcopy(state.average.state_dict())
     real, metadata = torch.rand(4, 3, 64, 64) * 2 - 1, torch.randn(4, MODEL.metadata_dim)
     made: list[Tensor] = []
     seen: list[Tensor] = []
@@ -259,7 +236,12 @@ def exercise_5(iteration: Callable[..., Any]) -> dict[str, Any]:
     state.discriminator.register_forward_pre_hook(
         lambda _, inputs, named: seen.append(pictures(inputs, named)[0].detach()), with_kwargs=True
     )
-    log = attempt(iteration, state, real, metadata, lost="history_lost")
+    try:
+        log = attempt(iteration, state, real, metadata, lost="history_lost")
+    except (AttributeError, TypeError) as error:
+        together = "'fake_small'" in str(error) or "'tuple' object" in str(error)
+        require(not together, "together")
+        raise
     draws, told = state.happened.count("G draws"), ", ".join(state.happened)
     require(draws > 0, "other_generator")
     require(draws == 1, "drawn", found=draws)
@@ -271,6 +253,10 @@ def exercise_5(iteration: Callable[..., Any]) -> dict[str, Any]:
     moved = not torch.equal(first_weight(state.generator), start)
     require(moved and not is_off(state.generator), "generator_off")
     mean = first_weight(state.average)
+    now = state.average.state_dict()
+    kept = [name for name, each in before.items() if torch.equal(each, now[name])]
+    floats = [name for name, each in before.items() if each.is_floating_point()]
+    require(kept != floats, "kept")  # the counters alone have followed
     require(not torch.equal(mean, start), "average_early")
     require(torch.equal(mean, first_weight(state.generator)), "first_copy")
     require(state.iteration == 1, "uncounted", found=state.iteration, wanted=1)

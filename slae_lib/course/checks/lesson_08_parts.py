@@ -3,17 +3,22 @@
 import copy
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
+from slae_lib import losses
+from slae_lib.augment import augment
 from slae_lib.course.checks.base import called, require
-from slae_lib.discriminator import Discriminator
+from slae_lib.discriminator import Discriminator, downsample
 from slae_lib.generator import Generator
 from slae_lib.training.presets import PRESETS
 
 MODEL, CONFIG = PRESETS["cpu-demo"].model, PRESETS["cpu-demo"].train
+LOG = ["discriminator", "reconstruction", "real_logits", "fake_logits"]
 
 
 class State:
@@ -145,6 +150,7 @@ def pictures(inputs: tuple[Tensor, ...], named: dict[str, Any]) -> list[Tensor]:
 
 def sized(inputs: tuple[Tensor, ...], named: dict[str, Any]) -> list[Tensor]:
     """Return these images, and refuse them in other sizes than the two."""
+    require(len(inputs) < 3, "by_place", found=len(inputs))
     images = pictures(inputs, named)
     sizes = [each.shape[-1] for each in images]
     told = " and ".join(f"{size} px" for size in sizes)
@@ -192,3 +198,91 @@ def moved_from(seen: Tensor, real: Tensor) -> bool:
     windows = real.unfold(2, 48, 1).unfold(3, 48, 1).permute(2, 3, 0, 1, 4, 5)  # (17, 17, B, ...)
     far = (windows - middle).abs().flatten(3).amax(dim=3)  # (17, 17, B)
     return bool((far.amin(dim=(0, 1)) < 1e-4).all())
+
+
+class Judged(NamedTuple):
+    """What a discriminator was given in one pass."""
+
+    quarter: Any
+    images: list[Tensor]
+
+
+def discriminators(step: Callable[..., Any], seen: list[Judged]) -> tuple[State, list[Tensor], Any]:
+    """Let a discriminator take a step that was left switched off, as by the iteration before."""
+    torch.manual_seed(1)
+    state = fresh()
+    weights = list(state.discriminator.requires_grad_(False).parameters())
+    weights[0].requires_grad_(True)  # so that one sees who switches them off here
+
+    def judging(network: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Any]) -> None:
+        seen.append(Judged(named.get("quarter"), sized(inputs, named)))
+        require(any(weight.requires_grad for weight in weights), "switched_off")
+        require(not is_off(network), "asleep")
+        require(network.training, "eval")
+        state.happened += ["G off"] * is_off(state.generator)
+
+    state.discriminator.register_forward_pre_hook(judging, with_kwargs=True)
+    real, fakes = torch.rand(4, 3, 64, 64) * 2 - 1, drawn(state)
+    torch.manual_seed(3)  # the quarter is not 0
+    log = attempt(step, state.watch(drawn=True), real, *fakes, lost="loss_detached")
+    return state, fakes, log
+
+
+class RightStep:
+    """The lab's step of the discriminator, and what is compared with it.
+
+    Attributes:
+        hinge, distance: the gradients of its two losses.
+        wrong: those of other hinges, by cause and by what it tells.
+        seen: what was judged.
+        vectors: of the spectral norms, after it.
+        log: what the log keeps.
+    """
+
+    hinge: Tensor
+    distance: Tensor
+    wrong: dict[tuple[str, str], Tensor]
+
+    def __init__(self) -> None:
+        self.seen: list[Judged] = []
+        state, _, self.log = discriminators(self._step, self.seen)
+        self.vectors = spectral_vectors(state.discriminator)
+
+    def _step(self, state: State, real: Tensor, fake: Tensor, small: Tensor) -> dict[str, Tensor]:
+        quarter = int(torch.randint(4, ()))
+        image = augment(real, CONFIG.augment)
+        real_small = augment(downsample(real, MODEL.small_resolution), CONFIG.augment)
+        network = state.discriminator.requires_grad_(True)
+        with parametrize.cached():
+            on_real = network(image, real_small, quarter=quarter)
+            on_fake = network(fake.detach(), small.detach())
+        one, other = on_real.logits, on_fake.logits
+        hinge = losses.discriminator_hinge(one, other)
+        distance = losses.reconstruction_loss(on_real.reconstructions, losses.l1_distance)
+        pairs = {
+            ("swapped", ""): (other, one),
+            ("fake_ignored", ""): (one, other.detach()),
+            ("real_ignored", ""): (one.detach(), other),
+            ("one_kind", "on_real"): (one, one),
+            ("one_kind", "on_fake"): (other, other),
+        }
+        wrong = {told: losses.discriminator_hinge(*pair) for told, pair in pairs.items()}
+        wrong["other_loss", "softplus(...)"] = (F.softplus(-one) + F.softplus(other)).mean()
+        wrong["other_loss", "fake.mean() - real.mean()"] = other.mean() - one.mean()
+        self.wrong = {told: gradients(network, loss) for told, loss in wrong.items()}
+        self.hinge, self.distance = gradients(network, hinge), gradients(network, distance)
+        log = hinge, distance, one.mean(), other.mean()
+        return {name: each.detach() for name, each in zip(LOG, log, strict=True)}
+
+
+def wrong_losses(generator: nn.Module, logits: Tensor) -> dict[str, Tensor]:
+    """Return what a generator's gradients would be with losses that are not its own."""
+    wrong = {
+        "discriminator_hinge(logits, logits)": losses.discriminator_hinge(logits, logits),
+        "relu(1 - logits).mean()": F.relu(1 - logits).mean(),
+        "relu(1 + logits).mean()": F.relu(1 + logits).mean(),
+        "softplus(-logits).mean()": F.softplus(-logits).mean(),
+        "softplus(logits).mean()": F.softplus(logits).mean(),
+        "-logits.sum()": -logits.sum(),
+    }
+    return {told: gradients(generator, loss) for told, loss in wrong.items()}
