@@ -22,6 +22,7 @@ from notebook_lint import (
 
 from slae_lib.course.checks import exercise, judge
 from slae_lib.course.checks.base import Refused
+from slae_lib.course.checks.lesson_04_parts import SMALL
 from slae_lib.course.texts import texts
 
 WRONG: dict[str, dict[str, Any]] = tomllib.loads(
@@ -122,6 +123,7 @@ OTHER_WAYS = {
         'Upsample(scale_factor=2, mode="nearest")',
         "UpsamplingNearest2d(scale_factor=2)",
     ),
+    "a link at each end of the config's": ("4.6", "if name in network.links", "if size in low_of"),
     "evaluation mode once more": (
         "4.8",
         "    changed = first",
@@ -137,3 +139,18 @@ def test_a_check_takes_the_right_answer_in_other_words(key: str, old: str, new: 
     answer = exercise(key).solution
     assert old in answer
     assert verdict(key, answer.replace(old, new), given(f"{int(number):02}")[key]) is None
+
+
+@pytest.mark.parametrize("asks", ["if name in network.links", "if size in low_of"])
+def test_lesson_4_goes_on_with_each_way_to_ask_for_a_link(
+    monkeypatch: pytest.MonkeyPatch, asks: str
+) -> None:
+    names = dict(given("04")["4.8"])
+    run([exercise("4.6").solution.replace("if name in network.links", asks)], names)
+    theirs = names["Generator"].grow.__globals__
+    monkeypatch.setitem(theirs, "grow_maps", names["grow_maps"])
+    (hidden,) = [cell.source for cell in notebook("04") if 'check("4.6"' in cell.source]
+    (cut,) = [cell.source for cell in notebook("04") if "cut = copy" in cell.source]
+    names["generator"], names["noise"] = names["Generator"](SMALL), torch.randn(1, 32)
+    run([hidden.partition("\n")[2], cut, exercise("4.8").solution], names)
+    assert judge("4.8", names["reach"], names["reaches"])["linked"] == 1

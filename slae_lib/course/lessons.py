@@ -42,7 +42,7 @@ LESSONS = (
         (0,),
     ),
     Lesson(3, "sle_to_slae", "From SLE to SLAE", "both skip links", 80, (2,)),
-    Lesson(4, "generator", "The generator", "its blocks, links and heads", 100, (3,)),
+    Lesson(4, "generator", "The generator", "its blocks, links and heads", 110, (3,)),
     Lesson(5, "discriminator", "The discriminator", "two branches and the decoders", 100, (4,)),
     Lesson(6, "metadata", "Metadata from VGG-16", "a hook, channel means, a bank", 80, (1,)),
     Lesson(7, "losses", "Losses", "the hinge and the reconstruction", 70, (5,)),

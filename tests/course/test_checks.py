@@ -16,7 +16,17 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
 from slae_lib.course import checks
-from slae_lib.course.checks import NotYet, check, exercise, hint, judge, predict, solution
+from slae_lib.course.checks import (
+    NotYet,
+    boxes,
+    check,
+    exercise,
+    hint,
+    judge,
+    lent,
+    predict,
+    solution,
+)
 from slae_lib.course.checks.base import Refused
 from slae_lib.course.texts import picture_text, texts
 
@@ -27,7 +37,7 @@ IMPORTS = "from slae_lib.course import check, hint, predict, set_up, solution"
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """A kernel that has just started."""
-    monkeypatch.setattr(checks, "_lent", {})
+    monkeypatch.setattr(lent, "_lent", {})
     monkeypatch.setattr(checks, "_asked", checks.Counter())
     monkeypatch.setattr(checks, "_guesses", {})
     monkeypatch.setattr(checks, "_closed", False)
@@ -90,8 +100,8 @@ def test_marks_of_markdown_are_drawn_in_a_box_and_left_out_of_plain_text(
     monkeypatch: pytest.MonkeyPatch, text: str, rich: str, plain: str
 ) -> None:
     shown: list[tuple[dict[str, str], str]] = []
-    monkeypatch.setattr(checks, "_display", lambda *both: shown.append(both))
-    checks._show_box("Exercise 7.3: not yet.", text, [text])
+    monkeypatch.setattr(boxes, "_display", lambda *both: shown.append(both))
+    boxes.show_box("Exercise 7.3: not yet.", text, [text])
     ((box, words),) = shown
     assert f"<p><strong>Exercise 7.3: not yet.</strong> {rich}</p>" in box["text/html"]
     assert f"<p><small>{rich}</small></p>" in box["text/html"]
@@ -215,12 +225,49 @@ def test_a_right_part_of_an_answer_stays() -> None:
         "print(same_set_distance is mine, round(seems[46]))",
         'check("10.2", same_set_distance, seems)',
         "print(same_set_distance is mine)",
+        "for count in seems:\n    seems[count] = float(str(seems[count]))",
+        'check("10.2", same_set_distance, seems)',
     )
-    failed, stays, lent, still = notebook.cells[3:]
+    failed, stays, again, still, _, measured = notebook.cells[3:]
     assert "the lab's own seems," in failed.outputs[0].data["text/plain"]
     assert stays.outputs[0].text == "True 74\n"
-    assert "the lab's own seems," in lent.outputs[0].data["text/plain"]
+    assert "Under seems stands the lab's own" in again.outputs[0].data["text/plain"]
+    assert "the lab's own seems," in again.outputs[0].data["text/plain"]
     assert still.outputs[0].text == "True\n"
+    assert measured.outputs[0].text.startswith("Right")
+
+
+def test_a_lent_table_is_the_students_once_all_its_values_are() -> None:
+    table = {"pixels": {"copy": 0.5, "moved": 0.25}}
+    lent.lend({"caught": table, "share": 0.5})
+    for kind, value in list(table["pixels"].items()):
+        assert lent.is_lent(table)
+        table["pixels"][kind] = float(str(value))  # the same number, measured anew
+    assert not lent.is_lent(table)
+
+
+def test_the_numbers_are_replaced_where_the_function_is_right() -> None:
+    names: dict[str, Any] = {"cut": None, "whole": None, "first": None}
+    exec(exercise("4.8").solution.partition("reaches = {")[0], names)
+    cases = ["corner, no links", "(1, 1), no links", "corner, with links"]
+    refused = judge("4.8", names["reach"], dict.fromkeys(cases, ...))
+    assert isinstance(refused, Refused)
+    assert (refused.cause, refused.values["wrong"]) == ("unmeasured", ["reaches"])
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("return helper(fake)", "The name helper is not there. If you have not mistyped it,"),
+        ("if fake is None: loss = 0\n    return loss", "loss has no value yet where it is used."),
+    ],
+)
+def test_a_name_without_a_value_is_told_with_what_to_do(body: str, words: str) -> None:
+    names: dict[str, Any] = {}
+    exec(f"def generator_hinge(fake):\n    {body}", names)
+    refused = judge("7.3", names["generator_hinge"])
+    assert isinstance(refused, Refused)
+    assert words in exercise("7.3").sentence(refused)
 
 
 def test_a_search_may_copy_the_generator_first() -> None:

@@ -12,20 +12,23 @@ so, and then raises. What was lent in that way is refused by the check itself.
 import importlib
 import linecache
 import os
+import re
 import traceback
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
 from slae_lib.course.checks.base import Refused
-from slae_lib.course.texts import as_html, as_plain, texts
-from slae_lib.support.language import lang_attribute, said
+from slae_lib.course.checks.boxes import shell, show_box, show_markdown
+from slae_lib.course.checks.lent import is_lent, lend
+from slae_lib.course.texts import as_plain, texts
+from slae_lib.support.language import said
 
 __all__ = ["NotYet", "check", "hint", "judge", "open_exercises", "predict", "solution"]
 
-_lent: dict[str, object] = {}  # name to the lab's own that stands there
 _asked: Counter[str] = Counter()  # exercise to the hints that were given
 _guesses: dict[str, str] = {}
 _closed = False  # whether solutions are left out
@@ -121,7 +124,7 @@ def check(key: str, *answers: object) -> None:
     why = asked.sentence(verdict)
     wrong = verdict.values.get("wrong", asked.names)
     then = [_lend(asked, wrong), _general()["stuck"].format(key=key)]
-    _show_box(_general()["not_yet"].format(key=key), why, then)
+    show_box(_general()["not_yet"].format(key=key), why, then)
     raise NotYet(key, as_plain("\n".join([why, *then])), boxed=True)
 
 
@@ -132,26 +135,22 @@ def judge(key: str, *answers: object) -> dict[str, Any] | Refused:
     """
     number, _, place = key.partition(".")
     lesson = importlib.import_module(f"{__name__}.lesson_{int(number):02}")
+    asked, given = exercise(key), dict[str, object]()
     with torch.random.fork_rng():
         torch.manual_seed(0)
         try:
-            pairs = zip(exercise(key).names, answers, strict=True)
-            lent = [name for name, answer in pairs if any(answer is v for v in _lent.values())]
-            if lent:
-                raise Refused("lent", wrong=lent)
-            dots = [answer is ... or isinstance(answer, Open) for answer in answers]
-            if any(dots) and not all(dots):
-                names = [
-                    name for name, is_open in zip(exercise(key).names, dots, strict=True) if is_open
-                ]
-                raise Refused("open_part", names=", ".join(names))
-            if any(dots):
-                raise Refused("open")
+            given = dict(zip(asked.names, answers, strict=True))
+            if lent := [name for name, answer in given.items() if is_lent(answer)]:
+                raise Refused("lent", wrong=lent, names=_listed(lent))
+            dots = [name for name, it in given.items() if it is ... or isinstance(it, Open)]
+            if dots:
+                cause = "open" if len(dots) == len(given) else "open_part"
+                raise Refused(cause, names=", ".join(dots))
             return getattr(lesson, f"exercise_{place}")(*answers) or {}
         except Refused as refused:
             return refused
         except Exception as error:
-            return _stopped(error)
+            return _stopped(error, asked, given)
 
 
 def hint(key: str) -> None:
@@ -164,12 +163,12 @@ def hint(key: str) -> None:
     number = min(_asked[key], len(hints))
     _asked[key] += 1
     if _closed and number >= len(hints) - 1:
-        _show_markdown(_general()["closed"].format(key=key))
+        show_markdown(_general()["closed"].format(key=key))
     elif number == len(hints):
-        _show_markdown(_general()["no_more_hints"].format(key=key))
+        show_markdown(_general()["no_more_hints"].format(key=key))
     else:
         head = _general()["hint"].format(key=key, number=number + 1, count=len(hints))
-        _show_markdown(f"{head}\n\n{hints[number].strip()}")
+        show_markdown(f"{head}\n\n{hints[number].strip()}")
 
 
 def solution(key: str) -> None:
@@ -179,10 +178,10 @@ def solution(key: str) -> None:
         key: of the exercise, such as ``"4.1"``.
     """
     if _closed:
-        _show_markdown(_general()["closed"].format(key=key))
+        show_markdown(_general()["closed"].format(key=key))
         return
     code = exercise(key).solution.strip()
-    _show_markdown(f"{_general()['solution'].format(key=key)}\n\n```python\n{code}\n```")
+    show_markdown(f"{_general()['solution'].format(key=key)}\n\n```python\n{code}\n```")
 
 
 def predict(key: str, *guesses: object) -> None:
@@ -213,20 +212,20 @@ def open_exercises(lesson: int, *, solutions: bool = True) -> None:
     """
     global _closed
     _closed = not solutions
-    shell = _shell()
+    notebook = shell()
     for key in texts(f"lesson_{lesson:02}"):
-        if key.partition(".")[2] and shell is not None:
+        if key.partition(".")[2] and notebook is not None:
             for name in exercise(key).names:
-                shell.user_ns.setdefault(name, Open(key))
-    if shell is not None:
-        shell.set_custom_exc((NameError, TypeError, AttributeError), _explained)
+                notebook.user_ns.setdefault(name, Open(key))
+    if notebook is not None:
+        notebook.set_custom_exc((NameError, TypeError, AttributeError), _explained)
 
 
-def _explained(shell: Any, kind: Any, error: Any, trace: Any, tb_offset: int | None = None) -> None:
+def _explained(ipython: Any, kind: Any, error: Any, trace: Any, tb_offset: Any = None) -> None:
     """Say of a name that is not defined, or of dots that were used, what to do."""
-    shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+    ipython.showtraceback((kind, error, trace), tb_offset=tb_offset)
     if isinstance(error, NameError):
-        print(_general()["missing"].format(name=error.name))
+        print(_without_value(error))
     elif "ellipsis" in str(error):
         print(_general()["dots"])
 
@@ -248,30 +247,33 @@ def _general() -> dict[str, Any]:
     return texts("general")
 
 
-def _shell() -> Any:
-    from IPython.core.getipython import get_ipython
-
-    return get_ipython()
-
-
 def _lend(asked: Exercise, wrong: list[str]) -> str:
     """Put the lab's own under the wrong names of an exercise; return a sentence that says so."""
-    shell = _shell()
-    names: dict[str, Any] = {} if shell is None else shell.user_ns
+    notebook = shell()
+    names: dict[str, Any] = {} if notebook is None else notebook.user_ns
     kept = {name: names[name] for name in asked.names if name in names and name not in wrong}
     try:
         exec(compile(asked.solution, f"<the lab's own {asked.key}>", "exec"), names)
     except Exception as error:  # what it builds on is missing
         return str(_general()["not_placed"].format(error=f"{type(error).__name__}: {error}"))
     names.update(kept)
-    _lent.update({name: names[name] for name in wrong})
-    listed = ", ".join(f"`{name}`" for name in wrong)
-    return str(_general()["placed"].format(names=listed))
+    lend({name: names[name] for name in wrong})
+    return str(_general()["placed"].format(names=_listed(wrong)))
 
 
-def _stopped(error: Exception) -> Refused:
+def _listed(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _stopped(error: Exception, asked: Exercise, given: dict[str, object]) -> Refused:
     """Return what to say of an answer that raises, with the student's own line if it is known."""
+    for name, answer in given.items():
+        is_made = isinstance(answer, nn.Module) and isinstance(error, TypeError | AttributeError)
+        if is_made and re.search(rf"^(def|class) {name}\b", asked.solution, re.MULTILINE):
+            return Refused("made", name=name, found=type(answer).__name__)
     words = (str(error).strip().splitlines() or [""])[0]
+    if isinstance(error, NameError):
+        words = _without_value(error)
     told = {"kind": type(error).__name__, "said": words if words.endswith(".") else f"{words}."}
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         line = linecache.getline(frame.filename, frame.lineno or 0).strip()
@@ -280,25 +282,8 @@ def _stopped(error: Exception) -> Refused:
     return Refused("stops", **told)
 
 
-def _show_box(head: str, why: str, then: list[str]) -> None:
-    """Show a coloured box, with the same as plain text for where no HTML is shown."""
-    style = "border-left: 0.4em solid #d55e00; background: #d55e0022; padding: 0.2em 1em"
-    small = "".join(f"<p><small>{as_html(line)}</small></p>" for line in then)
-    body = f"<p><strong>{as_html(head)}</strong> {as_html(why)}</p>{small}"
-    _display(
-        {"text/html": f'<div{lang_attribute()} style="{style}">{body}</div>'},
-        as_plain("\n".join([f"{head} {why}", *then])),
-    )
-
-
-def _show_markdown(text: str) -> None:
-    _display({"text/markdown": text}, text)
-
-
-def _display(rich: dict[str, str], plain: str) -> None:
-    from IPython.display import display
-
-    if _shell() is None:
-        print(plain)
-    else:
-        display({**rich, "text/plain": plain}, raw=True)  # type: ignore[no-untyped-call]
+def _without_value(error: NameError) -> str:
+    """Return what to do about a name that has no value, in the notebook or in a function."""
+    name = re.sub(r".*?'(\w+)'.*", r"\1", str(error))  # Python keeps only the notebook's apart
+    kind = "unbound" if isinstance(error, UnboundLocalError) else "missing"
+    return str(_general()[kind].format(name=name))

@@ -1,7 +1,9 @@
 """What the checks of lesson 04 are made of: their test networks, and how they watch them."""
 
+import copy
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +16,8 @@ from slae_lib.generator import Generator
 
 ROWS, COLUMNS = (8, 12, 20, 24), (4, 10, 18, 32)  # no two places have as many pixels
 COLOURS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1)}
+SMALL = ModelConfig(resolution=64, width=8, noise_dim=32, metadata=False)
+LARGE = ModelConfig(resolution=512, width=8, noise_dim=32, metadata=False)
 OPPOSITE, ALL = (1, -1, 0), (1, 1, 1)
 
 
@@ -119,6 +123,13 @@ def watch(
     module.register_forward_pre_hook(look)
 
 
+def takes_a_map(name: str, _: nn.Module, inputs: tuple[Any, ...]) -> None:
+    """Refuse a head that is given anything but one map; a hook before its call."""
+    for given in inputs:
+        is_map = isinstance(given, Tensor)
+        require(is_map, "no_map", name=name, found=type(given).__name__)
+
+
 def asks_by_any_key(grow_maps: Callable[..., Any], first: Tensor) -> bool:
     """Whether a link is asked once names and numbers are keys of `low_of` and of the links."""
     asked = []
@@ -168,3 +179,46 @@ def true_reach(network: Network, row: int, column: int) -> float:
     changed[:, :, row, column] += 1
     different = network.grow(first)[0] != network.grow(changed)[0]
     return different.any(dim=1).double().mean().item()
+
+
+def number(found: Any) -> float:
+    """Return a number, be it one of Python's or a tensor with nothing else in it."""
+    if isinstance(found, Tensor) and found.ndim == 0:
+        return float(found)
+    require(isinstance(found, int | float), "no_float", found=type(found).__name__)
+    return found
+
+
+def share_of(reach: Callable[..., Any], network: Tiles, first: Tensor) -> float:
+    """Return what `reach` finds on a network of tiles; refuse one that takes the pair for one."""
+    try:
+        return number(called(reach, network, first, 2, 1))
+    except (RuntimeError, TypeError, AttributeError):
+        alone, works = Tiles(network.scale, ALL, alone=True), False
+        with suppress(Exception):  # does it run where the image comes alone?
+            reach(alone, first, 2, 1)
+            works = True
+        require(not works, "pair")
+        raise
+
+
+def check_reaches(reaches: dict[str, Any]) -> None:
+    """Check the three numbers by measuring them anew."""
+    whole = Network(SMALL).double().eval()
+    cut = copy.deepcopy(whole)
+    cut.links.clear()
+    truth = {
+        "corner, no links": true_reach(cut, 0, 0),
+        "(1, 1), no links": true_reach(cut, 1, 1),
+        "corner, with links": true_reach(whole, 0, 0),
+    }
+    require(list(reaches) == list(truth), "cases", found=list(reaches))
+    require(... not in reaches.values(), "unmeasured")
+    edge = true_reach(cut, 0, 1)  # as of all its places but the corners
+    for case, found in {case: number(found) for case, found in reaches.items()}.items():
+        require(found < 1.01, "above_one", case=case, found=found)
+        for other, value in truth.items():
+            same = other != case and abs(found - value) < 0.005
+            require(not same, "other_case", case=case, found=found, other=other)
+        require(abs(found - edge) > 0.005, "at_edge", case=case, found=found)
+        require(abs(found - truth[case]) < 0.005, "measured", case=case, found=found)
