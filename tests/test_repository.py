@@ -170,7 +170,9 @@ def test_wheel_holds_the_package_its_data_and_the_course(
     own = {path.relative_to(ROOT).as_posix() for path in (ROOT / "data").rglob("*.*")}
     notebooks = [*(ROOT / "notebooks").glob("*.ipynb"), ROOT / "notebooks" / "nbgrader_config.py"]
     course = {f"data/notebooks/{path.name}" for path in notebooks}
-    assert len(course) == len(LESSONS) + 1
+    course |= {f"data/notebooks/zh/{lesson.name}.md" for lesson in LESSONS}
+    assert len(course) == 2 * len(LESSONS) + 1
+    assert {f"slae_lib/course/texts/zh/lesson_{it.number:02}.toml" for it in LESSONS} <= names
     assert data == own | results | course
     assert {name.split("/")[0] for name in names - modules} == {
         "slae_lib",
