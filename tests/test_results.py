@@ -233,6 +233,35 @@ def test_the_table_of_the_sweep_is_that_of_the_numbers() -> None:
     assert all(row["kid_1000"] > trials["base"]["kid_1000"] for row in falling)
 
 
+@pytest.mark.parametrize("file", sorted(RESULTS.glob("sweep_seeds_*.json")), ids=lambda f: f.stem)
+def test_the_tables_of_three_seeds_are_those_of_the_numbers(file: Path) -> None:
+    page, trials = lines(), json.loads(file.read_text("utf-8"))["trials"]
+    means = {}
+    for name in ("before", "now"):
+        rows = [row for row in trials if row["name"] == name]
+        assert {row["seed"] for row in rows} == {0, 1, 2}
+        keys = ("fid", "kid_1000", "broken", "diversity", "different_nearest")
+        means[name] = {key: fmean(row[key] for row in rows) for key in keys}
+        for row in (*rows, {"seed": "mean", **means[name]}):
+            assert (
+                f"{name} {row['seed']} {row['fid']:.1f} {row['kid_1000']:.1f} {row['broken']:.1%} "
+                f"{row['diversity']:.2f} {row['different_nearest']:.0f}"
+            ) in page
+
+
+def test_what_is_said_of_three_seeds_is_so() -> None:
+    trials = json.loads((RESULTS / "sweep_seeds_fluent-faces.json").read_text("utf-8"))["trials"]
+    by_seed = {(row["name"], row["seed"]): row for row in trials}
+    pairs = [(by_seed["before", seed], by_seed["now", seed]) for seed in range(3)]
+    falls = sorted(before["kid_1000"] - now["kid_1000"] for before, now in pairs)
+    assert (round(falls[0]), round(falls[-1])) == (11, 24)
+    assert all(now["fid"] < before["fid"] for before, now in pairs)
+    for key, ratio in (("kid_1000", 0.79), ("fid", 0.92)):
+        means = [fmean(pair[place][key] for pair in pairs) for place in (0, 1)]
+        assert means[1] / means[0] == pytest.approx(ratio, abs=0.005)
+    assert [now["broken"] < before["broken"] for before, now in pairs].count(False) == 1
+
+
 def test_the_table_of_robustness_is_that_of_the_numbers() -> None:
     page = lines()
     inputs, kills = (
