@@ -25,7 +25,7 @@ from slae_lib.course.checks.base import Refused
 from slae_lib.course.checks.boxes import shell, show_box, show_markdown
 from slae_lib.course.checks.lent import is_lent, lend
 from slae_lib.course.texts import as_plain, texts
-from slae_lib.support.language import said
+from slae_lib.support.language import language, phrases, said
 
 __all__ = ["NotYet", "check", "hint", "judge", "open_exercises", "predict", "solution"]
 
@@ -61,8 +61,15 @@ class Exercise:
 
 
 def spoken(values: dict[str, Any]) -> dict[str, Any]:
-    """Return the values of a sentence with its words in the language that is spoken."""
-    return {name: said(each) if isinstance(each, str) else each for name, each in values.items()}
+    """Return the values of a sentence, those that are words in the language that is spoken.
+
+    Others may be names in code: so only what stands in its ``figures_checks.toml`` is a word.
+    """
+    known = phrases(language(), "checks").keys()
+    return {
+        name: said(each) if isinstance(each, str) and {*each.split(", ")} <= known else each
+        for name, each in values.items()
+    }
 
 
 class NotYet(AssertionError):
