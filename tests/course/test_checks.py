@@ -270,6 +270,18 @@ def test_a_name_without_a_value_is_told_with_what_to_do(body: str, words: str) -
     assert words in exercise("7.3").sentence(refused)
 
 
+def test_code_in_a_sentence_stays_as_it_is_in_another_language(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SLAE_LANGUAGE", "zh")
+    refused = judge("4.7", lambda network, maps: network.to_image(maps))
+    assert isinstance(refused, Refused)
+    assert "network.to_image" in exercise("4.7").sentence(refused)
+    refused = judge("7.3", lambda fake: helper(fake))  # type: ignore[name-defined]  # noqa: F821
+    assert isinstance(refused, Refused)
+    assert exercise("7.3").sentence(refused).endswith("运行一遍。")
+
+
 def test_a_search_may_copy_the_generator_first() -> None:
     def keep_better(best: Any, images: Any, far: Any, made: Any) -> None:
         better = far.detach() < best

@@ -279,9 +279,9 @@ def _stopped(error: Exception, asked: Exercise, given: dict[str, object]) -> Ref
         if is_made and re.search(rf"^(def|class) {name}\b", asked.solution, re.MULTILINE):
             return Refused("made", name=name, found=type(answer).__name__)
     words = (str(error).strip().splitlines() or [""])[0]
-    if isinstance(error, NameError):
-        words = _without_value(error)
-    told = {"kind": type(error).__name__, "said": words if words.endswith(".") else f"{words}."}
+    words = words if words.endswith(".") else f"{words}."
+    words = _without_value(error) if isinstance(error, NameError) else words
+    told = {"kind": type(error).__name__, "said": words}
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         line = linecache.getline(frame.filename, frame.lineno or 0).strip()
         if line and not os.path.exists(frame.filename):  # a cell is no file

@@ -227,8 +227,9 @@ def exercise_7(draw_images: Callable[..., Any]) -> None:
     """Check the two heads on maps with large values, where a tanh shows."""
     for config in (SMALL, LARGE):  # they have no size in common
         network = Network(config).eval()
-        for name, head in {"image": network.to_image, "small": network.to_small}.items():
-            head.register_forward_pre_hook(functools.partial(takes_a_map, name))
+        for head in ("to_image", "to_small"):
+            look = functools.partial(takes_a_map, head)
+            network.get_submodule(head).register_forward_pre_hook(look)
         sizes, channels = (config.resolution, config.small_resolution), Generator(config).channels
         maps = {size: 50 * torch.randn(2, channels(size), size, size) for size in sizes}
         try:
@@ -245,8 +246,9 @@ def exercise_7(draw_images: Callable[..., Any]) -> None:
         require(found != wanted[::-1], "order")
         require(found == wanted, "shapes", found=found, wanted=wanted)
         for name, image, size in zip(("image", "small"), images, sizes, strict=True):
-            raw = getattr(network, f"to_{name}")(maps[size])
-            before = getattr(network, f"to_{name}")(maps[size].tanh())
+            head = f"to_{name}"
+            draw = network.get_submodule(head)
+            raw, before = draw(maps[size]), draw(maps[size].tanh())
             wrong = {
                 "no_tanh": [raw],
                 "sigmoid": [raw.sigmoid()],
@@ -256,8 +258,8 @@ def exercise_7(draw_images: Callable[..., Any]) -> None:
             }
             for cause, formulas in wrong.items():
                 same = any(torch.allclose(image, each, atol=1e-5) for each in formulas)
-                require(not same, cause, name=name)
-            require(torch.allclose(image, raw.tanh(), atol=1e-5), "head", name=name)
+                require(not same, cause, name=name, head=head)
+            require(torch.allclose(image, raw.tanh(), atol=1e-5), "head", name=name, head=head)
 
 
 def exercise_8(reach: Callable[..., Any], reaches: dict[str, Any]) -> dict[str, Any]:

@@ -123,11 +123,11 @@ def watch(
     module.register_forward_pre_hook(look)
 
 
-def takes_a_map(name: str, _: nn.Module, inputs: tuple[Any, ...]) -> None:
+def takes_a_map(head: str, _: nn.Module, inputs: tuple[Any, ...]) -> None:
     """Refuse a head that is given anything but one map; a hook before its call."""
     for given in inputs:
         is_map = isinstance(given, Tensor)
-        require(is_map, "no_map", name=name, found=type(given).__name__)
+        require(is_map, "no_map", head=head, found=type(given).__name__)
 
 
 def asks_by_any_key(grow_maps: Callable[..., Any], first: Tensor) -> bool:
