@@ -240,8 +240,13 @@ def test_figures_speak_it_if_a_font_does(
     monkeypatch.setattr("slae_lib.plotting.style._font_with", lambda code: None)
     assert spoken("Spatial attention") == "Spatial attention"
     assert words(draw()) == ["Spatial attention", "Losses", "no phrase"]
-    monkeypatch.setattr("slae_lib.plotting.style._font_with", lambda code: "DejaVu Sans")
+    monkeypatch.setattr("slae_lib.plotting.style._font_with", lambda code: "DejaVu Sans Mono")
     assert spoken("Spatial attention") == "空间注意力"
+    figure = draw()
+    (axis,) = figure.axes
+    for label in (axis.title, axis.get_xticklabels()[0]):  # its font is named, before it is drawn
+        assert "DejaVu Sans Mono" in label.get_fontfamily()
+    assert axis.get_xticklabels()[0].get_text() == "损失"
     assert not recwarn.list
 
 

@@ -71,6 +71,7 @@ def readable(figure: Figure) -> Figure:
     }
     for axis in named:
         axis.set_major_formatter(_Said(axis.get_major_formatter()))
+        axis.get_ticklabels()  # writes them, so that they get their fonts below
     numbers = {
         label
         for axes in figure.axes
