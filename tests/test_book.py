@@ -19,6 +19,7 @@ import nbformat
 import pytest
 from browser_session import browser
 
+from slae_lib.course.editions import write_notebooks
 from slae_lib.course.lessons import LESSONS
 
 ROOT = Path(__file__).parents[1]
@@ -34,7 +35,9 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("book")
     (folder / "page").mkdir()
     (folder / "page" / "index.html").write_text(STAGE)
+    write_notebooks(folder / "zh", language="zh")  # as they are before they are run
     command = [sys.executable, BOOK / "build.py", folder / "book", "--page", folder / "page"]
+    command += ["--chinese", folder / "zh"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr  # a warning is an error
     return folder / "book"
@@ -169,7 +172,7 @@ def test_without_a_stage_a_sentence_says_so() -> None:
     import build
 
     notebook = nbformat.read(ROOT / "notebooks" / "02_spatial_attention.ipynb", 4)
-    build.lesson_page(notebook, 70, "", build.NO_STAGE)
+    build.lesson_page(notebook, 70, "", build.NO_STAGE, build.PROMPTS)
     assert "built without it" in nbformat.writes(notebook)
     assert "widget-view" not in nbformat.writes(notebook)
 
@@ -201,7 +204,7 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
 
     (tmp_path / "diary.txt").write_text("dear diary")
     with pytest.raises(SystemExit, match="is not this book"):
-        build.build(tmp_path, tmp_path)
+        build.build(tmp_path, tmp_path, tmp_path)
     assert (tmp_path / "diary.txt").exists()
 
 
