@@ -253,6 +253,17 @@ def test_the_book_in_a_browser_without_a_network(address: str) -> None:
         stage = page.frame_locator("iframe[title='The attention stage']")
         stage.get_by_text("Here one paints").wait_for()
 
+        third = page.get_by_role("heading", name="3 · Build it")
+        third.evaluate("it => it.scrollIntoView({behavior: 'instant'})")
+        # The same place in the other language. (A click of Playwright's would scroll first.)
+        page.get_by_role("link", name="中文").evaluate("it => it.click()")
+        third = page.get_by_role("heading", name="3 · 动手搭")
+        page.wait_for_function("scrollY > 500")
+        assert third.evaluate("it => it.getBoundingClientRect().top < innerHeight / 3")
+        assert page.locator("html").get_attribute("lang") == "zh-CN"
+        page.get_by_role("link", name="English").click()
+        page.get_by_role("heading", name="3 · Build it").wait_for()
+
         page.goto(f"{address}/api/attention.html")
         assert page.locator("dt#slae_lib\\.attention\\.SpatialAttention").is_visible()
 

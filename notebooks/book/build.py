@@ -278,7 +278,13 @@ def site_of(source: Path, site: Path, language: str, stage: str, both: str) -> i
     options = ["-W", "--keep-going", "-q", "-c", str(BOOK), "-d", str(source.with_suffix(".read"))]
     options += [f"-Dhtml_static_path={static}", f"-Dhtml_logo={face}", f"-Dhtml_favicon={face}"]
     options += [f"-Dlanguage={language}", f"-Aboth={both}"]
-    return build_main([*options, str(source), str(site)])
+    code = build_main([*options, str(source), str(site)])
+    if code == 0 and language != "en":  # Sphinx names a stemmer for Chinese and brings the English
+        data = site / "_static" / "language_data.js"
+        data.write_text(
+            data.read_text("utf-8").replace("ChineseStemmer", "EnglishStemmer"), "utf-8"
+        )
+    return code
 
 
 if __name__ == "__main__":
