@@ -23,7 +23,7 @@ import nbformat
 from execute import NOTEBOOKS, NotStored, normalise, run, store
 
 from slae_lib.course.editions import BADGE, translation, write_notebooks
-from slae_lib.course.texts import _texts
+from slae_lib.course.texts import stored_texts
 from slae_lib.support.language import MARK
 
 LANGUAGE = "zh"
@@ -47,7 +47,7 @@ def flat(table: dict[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
 def english(path: Path) -> dict[str, str]:
     """Return all that is to be translated of a lesson: text by cell, or by place in its table."""
     cells = nbformat.read(path, as_version=4).cells
-    words = dict(flat(_texts(f"lesson_{path.name[:2]}", "en")))
+    words = dict(flat(stored_texts(f"lesson_{path.name[:2]}")))
     for place in [p for p in words if p.endswith("/solution") and not COMMENTED.search(words[p])]:
         del words[place]
     texts = {cell.id: BADGE.sub("", cell.source) for cell in cells if cell.cell_type == "markdown"}
@@ -58,7 +58,7 @@ def translated(path: Path) -> dict[str, str]:
     """Return all that is translated of a lesson, likewise."""
     cells = translation(NOTEBOOKS / LANGUAGE / f"{path.stem}.md")
     texts = {name: BADGE.sub("", text) for name, text in cells.items()}
-    return texts | dict(flat(_texts(f"{LANGUAGE}/lesson_{path.name[:2]}", "en")))
+    return texts | dict(flat(stored_texts(f"{LANGUAGE}/lesson_{path.name[:2]}")))
 
 
 def checksum(text: str) -> str:

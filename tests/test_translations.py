@@ -20,6 +20,7 @@ from slae_lib.course.checks import exercise, judge
 from slae_lib.course.checks.base import Refused
 from slae_lib.course.editions import write_notebooks
 from slae_lib.course.lessons import LESSONS
+from slae_lib.course.texts import stored_texts
 from slae_lib.plotting.style import in_own_style, spoken
 from slae_lib.support import language as module
 from slae_lib.support.errors import UsageError
@@ -173,6 +174,14 @@ def test_a_phrase_is_the_same_in_all_lessons() -> None:
             assert other == before, f"{key!r} in {first} and {file.stem}"
 
 
+def test_the_chinese_list_of_lessons_is_that_of_the_course() -> None:
+    rows = (NOTEBOOKS / "zh" / "README.md").read_text("utf-8").splitlines()
+    for lesson in LESSONS:
+        start = f"| [{lesson.number:02}]({lesson.name}.md) | {said(lesson.title, 'zh')} | "
+        (row,) = (row for row in rows if row.startswith(start))
+        assert row.endswith(f" | {lesson.minutes} 分钟 |")
+
+
 def test_phrases_are_looked_up_with_what_stands_in_their_places(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -186,6 +195,7 @@ def test_phrases_are_looked_up_with_what_stands_in_their_places(
         assert said(both, "de") == "links: 4 | links: 8"
         assert said("left; unknown", "de") == "left; unknown"
         assert said("left", "en") == "left"
+        assert said("link {1} most at the left", "de") == "links: {1}"  # a name with braces
     finally:
         module._said.cache_clear()
         module._patterns.cache_clear()
@@ -199,6 +209,8 @@ def test_the_language_is_that_of_the_folder_or_of_the_environment(
     assert language() == "en"
     Path(MARK).write_text("zh\n")
     assert language() == "zh"
+    Path(MARK).write_bytes(b"\xff\xfe zh")  # no text at all
+    assert language() == "en"
     monkeypatch.setenv("SLAE_LANGUAGE", "tlh")  # nobody has translated it
     assert language() == "en"
     monkeypatch.setenv("SLAE_LANGUAGE", "../zh")
@@ -213,8 +225,8 @@ def test_checks_speak_the_language(chinese: None) -> None:
 
 
 def test_all_that_every_exercise_may_say_is_translated() -> None:
-    english = dict(translations.flat(translations._texts("general", "en")))
-    other = dict(translations.flat(translations._texts("zh/general", "en")))
+    english = dict(translations.flat(stored_texts("general")))
+    other = dict(translations.flat(stored_texts("zh/general")))
     assert english.keys() == other.keys()
     for place, text in english.items():
         found = KEPT["places"].findall(text)
@@ -281,7 +293,7 @@ def test_code_is_the_same_in_both_languages(edition: Path) -> None:
 def test_a_language_that_nobody_has_translated_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="'tlh'; choose en, zh"):
         write_notebooks(tmp_path / "x", language="tlh")
-    assert languages() == ["zh"]
+    assert languages() == ("zh",)
 
 
 def test_a_chinese_lesson_runs(edition: Path) -> None:

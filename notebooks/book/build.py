@@ -41,7 +41,10 @@ BOOK = Path(__file__).parent
 ROOT = BOOK.parents[1]
 WHOLE_STAGE = """<iframe src="stage/index.html" title="The attention stage"></iframe>
 <p><a href="stage/index.html">The stage in the whole window</a></p>"""
+CHINESE_WHOLE_STAGE = """<iframe src="../stage/index.html?lang=zh" title="注意力舞台"></iframe>
+<p><a href="../stage/index.html?lang=zh">在整个窗口里打开舞台</a></p>"""
 WITHOUT_STAGE = "This copy of the book was built without it."
+CHINESE_WITHOUT_STAGE = "这份书没有带上舞台。"
 STAGED = {2, 3, 12}  # lessons in which the stage is embedded
 TOLD = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 GITHUB = TOLD["urls"]["Repository"]
@@ -234,19 +237,18 @@ def build(folder: Path, page: Path, chinese: Path) -> int:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="book-", dir=folder.parent) as temporary:
         source, site = Path(temporary, "source"), Path(temporary, "site")
-        staged, both = (page / "index.html").exists(), [""]
+        staged, other = (page / "index.html").exists(), Path(temporary, "zh")
         stage = STAGE if staged else NO_STAGE
+        both: list[str] = []
         if (chinese / MARK).exists():
-            other = Path(temporary, "zh")
             both = chinese_pages(other, CHINESE_STAGE if staged else "", chinese)
         prose(source)
         lessons(source, stage, ROOT / "notebooks")
         api(source)
-        whole = WHOLE_STAGE if staged else WITHOUT_STAGE
         names = ",".join(name.rpartition(".")[0] for name in both)
-        code = site_of(source, site, "en", whole, names)
-        if both != [""] and code == 0:
-            whole = whole.replace("stage/index.html", "../stage/index.html?lang=zh")
+        code = site_of(source, site, "en", WHOLE_STAGE if staged else WITHOUT_STAGE, names)
+        if both and code == 0:
+            whole = CHINESE_WHOLE_STAGE if staged else CHINESE_WITHOUT_STAGE
             code = site_of(other, site / "zh", "zh_CN", whole, names)
         if code == 0:
             slides(site)

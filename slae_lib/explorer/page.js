@@ -6,7 +6,6 @@ import { Stage, misfit, refuse, speak } from "./stage.js";
 const root = document.querySelector("#stage");
 const tabs = document.querySelector("#models");
 let worker = null;
-let spoken = {}; // another language than English, with its phrases
 
 /** What the address says: {model, view}. */
 function restored() {
@@ -83,7 +82,6 @@ async function open(name, view) {
     const about = await json(`./${name}/about.json`);
     const problem = misfit(about);
     if (problem) return refuse(root, problem);
-    Object.assign(about, spoken);
     root.replaceChildren();
     window.stage = new Stage(root, browserEngine(name, about), carried(view, about));
     for (const tab of tabs.querySelectorAll("button")) tab.setAttribute("aria-pressed", String(tab.value === name));
@@ -96,8 +94,9 @@ if (typeof WebAssembly !== "object" || typeof Worker !== "function") {
   refuse(root, "This browser has no WebAssembly, which the generator is computed with: open the page in another browser, or the stage in a notebook.");
 } else {
   const language = new URLSearchParams(location.search).get("lang");
-  if (/^[a-z]{2}$/.test(language ?? "")) spoken = await json(`./${language}.json`).catch(() => ({}));
-  speak(document.documentElement, spoken);
+  if (/^[a-z]{2}$/.test(language ?? "")) {
+    speak(document.documentElement, await json(`./${language}.json`).catch(() => ({})));
+  }
   const names = [...tabs.querySelectorAll("button")].map((tab) => tab.value);
   const start = () => {
     const { model, view } = restored();

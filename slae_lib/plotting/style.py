@@ -103,7 +103,8 @@ def readable(figure: Figure) -> Figure:
 
 def spoken(phrase: str) -> str:
     """Return a phrase in the language that is spoken; in English where no font has its letters."""
-    other = said(phrase)
+    if (other := said(phrase)) == phrase:
+        return phrase
     usual = _characters(findfont("DejaVu Sans"))
     letters = {ord(letter) for letter in other} - usual - {ord("\n")}
     return other if all(_font_with(letter) for letter in letters) else phrase

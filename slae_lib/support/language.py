@@ -6,6 +6,7 @@ has to know of them, and what has no phrase is shown in English. (`gettext` woul
 a call around each phrase of the code; whole texts of the course are keyed, not looked up.)
 """
 
+import contextlib
 import functools
 import os
 import re
@@ -20,14 +21,17 @@ MARK = ".slae-language"
 
 def language() -> str:
     """Return ``SLAE_LANGUAGE`` of the environment, or what the notebooks' folder says, or "en"."""
-    mark = Path(MARK)
-    told = os.environ.get("SLAE_LANGUAGE") or (mark.read_text("utf-8") if mark.is_file() else "")
-    return told.strip() if told.strip() in languages() else "en"
+    told = os.environ.get("SLAE_LANGUAGE", "")
+    if not told:
+        with contextlib.suppress(OSError):  # there is none, or it cannot be read
+            told = Path(MARK).read_text("utf-8", errors="replace").strip()
+    return told if told in languages() else "en"
 
 
-def languages() -> list[str]:
+@functools.cache
+def languages() -> tuple[str, ...]:
     """Return all languages but English."""
-    return sorted(path.name for path in FOLDER.iterdir() if (path / "general.toml").is_file())
+    return tuple(sorted(file.parent.name for file in FOLDER.glob("*/general.toml")))
 
 
 def lang_attribute() -> str:
@@ -71,9 +75,9 @@ def _said(phrase: str, into: str) -> str:
             continue
         parts = {name[1:]: _said(part, into) for name, part in match.groupdict().items()}
         if not (is_list and any(match[f"_{place}"] == part for place, part in parts.items())):
-            for place, part in parts.items():
-                other = other.replace(f"{{{place}}}", part)
-            return other
+            return "".join(
+                parts.get(p, p) if i % 2 else p for i, p in enumerate(PLACE.split(other))
+            )
     return phrase
 
 

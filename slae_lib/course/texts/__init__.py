@@ -26,14 +26,20 @@ def texts(name: str) -> dict[str, Any]:
 
     It is in the language that is spoken; what has no words in it is in English.
     """
-    return _texts(name, language())
+    return texts_in(language(), name)
 
 
 @functools.cache
-def _texts(name: str, into: str) -> dict[str, Any]:
-    if into != "en":
-        return _merged(_texts(name, "en"), _texts(f"{into}/{name}", "en"))
-    file = resources.files(__name__) / f"{name}.toml"
+def texts_in(into: str, name: str) -> dict[str, Any]:
+    """Return a file of texts in a language, as `texts` does in the one that is spoken."""
+    if into == "en":
+        return stored_texts(name)
+    return _merged(stored_texts(name), stored_texts(f"{into}/{name}"))
+
+
+def stored_texts(place: str) -> dict[str, Any]:
+    """Return a file of texts as it is stored, such as ``"zh/lesson_04"``."""
+    file = resources.files(__name__) / f"{place}.toml"
     return tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
