@@ -18,6 +18,8 @@ from slae_lib.support.errors import LabError
 from slae_lib.support.files import atomic_write
 
 FORMAT = "slae-lab-onnx-1"
+NEEDED = (2, 10)
+"""Before this version of PyTorch its exporter does not understand the blocks or a batch of 1."""
 _HALVED = 256  # numbers of a weight that is worth storing in half precision
 
 
@@ -117,7 +119,8 @@ def export_onnx(generator: Generator, path: Path, *, half: bool = True) -> Path:
         half: store the weights in half precision; they are computed with in single precision.
 
     Raises:
-        LabError: if the packages of the extra ``onnx`` are missing, or the file cannot be written.
+        LabError: if the packages of the extra ``onnx`` are missing, PyTorch is older than
+            `NEEDED`, or the file cannot be written.
     """
     try:
         import onnx
@@ -126,10 +129,15 @@ def export_onnx(generator: Generator, path: Path, *, half: bool = True) -> Path:
         raise LabError(
             f'ONNX needs the package {missing.name}; install it with pip install "slae-lib[onnx]".'
         ) from None
+    if tuple(map(int, torch.__version__.split(".")[:2])) < NEEDED:
+        raise LabError(
+            f"ONNX needs PyTorch {'.'.join(map(str, NEEDED))} or newer and this is "
+            f"{torch.__version__}; install a newer one."
+        )
     steered = Steered(generator).eval()
     example = tuple(value.expand(2, *value.shape[1:]) for value in steered.unsteered().values())
     steered(*example)  # draws the fixed noise of the blocks, which are constants from now on
-    batch = torch.export.Dim("batch", min=1, max=2**31 - 1)  # PyTorch 2.6 wants an end
+    batch = torch.export.Dim("batch", min=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about ways of exporting that are not taken here
         program = torch.onnx.export(

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from slae_lib.cli import main
 from slae_lib.config import ModelConfig
 from slae_lib.course.stored import demo_run
-from slae_lib.explorer.onnx import FORMAT, Steered, export_onnx
+from slae_lib.explorer.onnx import FORMAT, NEEDED, Steered, export_onnx
 from slae_lib.generator import Generator
 from slae_lib.support.errors import LabError
 from slae_lib.support.spectral_norm import fold_spectral_norm
@@ -19,6 +19,11 @@ from slae_lib.training.checkpoint import load_generator
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 pytest.importorskip("onnxscript", reason="onnxscript is not installed")
+
+
+new_enough = pytest.mark.skipif(
+    tuple(map(int, torch.__version__.split(".")[:2])) < NEEDED, reason="PyTorch is too old for ONNX"
+)
 
 
 def agrees(generator: Generator, file: Path, tolerance: float) -> None:
@@ -47,6 +52,7 @@ def agrees(generator: Generator, file: Path, tolerance: float) -> None:
             assert difference < tolerance * max(1.0, float(one.abs().max())), name
 
 
+@new_enough
 def test_the_stored_generator_is_exported_with_attention_and_metadata(tmp_path: Path) -> None:
     words = f"export --run {demo_run()} --out {tmp_path / 'out'} --onnx --precision fp32"
     result = CliRunner().invoke(main, words.split(), catch_exceptions=False)
@@ -63,6 +69,7 @@ def test_the_stored_generator_is_exported_with_attention_and_metadata(tmp_path: 
     assert json.loads(told["config"])["skip"] == "slae"
 
 
+@new_enough
 def test_a_fastgan_without_metadata_is_exported_in_half_the_size(tmp_path: Path) -> None:
     torch.manual_seed(0)
     generator = Generator(
@@ -100,5 +107,13 @@ def test_without_the_packages_it_is_one_sentence(
     with pytest.raises(
         LabError, match=r'package onnx; install it with pip install "slae-lib\[onnx\]"'
     ):
+        export_onnx(generator, tmp_path / "generator.onnx")
+    assert not (tmp_path / "generator.onnx").exists()
+
+
+def test_an_older_pytorch_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "__version__", "2.9.1+cpu")
+    generator = load_generator(demo_run() / "generator.safetensors")
+    with pytest.raises(LabError, match=r"needs PyTorch 2\.10 or newer and this is 2\.9\.1\+cpu;"):
         export_onnx(generator, tmp_path / "generator.onnx")
     assert not (tmp_path / "generator.onnx").exists()
