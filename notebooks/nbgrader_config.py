@@ -8,9 +8,10 @@ import os
 from typing import Any
 
 from nbformat import NotebookNode
+from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde, GenerateAssignment
 from nbgrader.nbgraderformat import MetadataValidator
-from nbgrader.preprocessors import CheckCellMetadata, NbGraderPreprocessor
+from nbgrader.preprocessors import CheckCellMetadata, NbGraderPreprocessor, OverwriteCells
 
 
 class DropBadge(NbGraderPreprocessor):
@@ -64,6 +65,30 @@ class DropStrayMarks(NbGraderPreprocessor):
         return cell, resources
 
 
+class RestoreChecks(OverwriteCells):
+    """Put a check that a student has deleted back below its exercise.
+
+    nbgrader 0.9.6 has this as an option, which fails on who has deleted the exercise as well.
+    """
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        """Return the notebook, with every check of the assignment."""
+        told = resources["nbgrader"]
+        with Gradebook(told["db_url"]) as book:
+            source = book.find_notebook(told["notebook"], told["assignment"])
+            points = {check.name: check.max_score for check in source.grade_cells}
+            after = len(nb.cells)  # where neither a check nor an exercise before it is left
+            for cell in source.source_cells:
+                there = [one.metadata.get("nbgrader", {}).get("grade_id") for one in nb.cells]
+                if cell.name in there:
+                    after = there.index(cell.name) + 1
+                elif cell.name in points:
+                    self.log.warning("Check %s was deleted, and is put back", cell.name)
+                    nb.cells.insert(after, self.missing_cell_transform(cell, points[cell.name]))
+                    after += 1
+        return nb, resources
+
+
 # nbgrader provides get_config.
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
 c.ClearSolutions.code_stub = {"python": "# YOUR CODE HERE"}
@@ -71,6 +96,7 @@ c.GenerateAssignment.preprocessors = [*GenerateAssignment.preprocessors.default(
 if os.environ.get("SOLUTIONS") == "no":  # make student SOLUTIONS=no
     c.GenerateAssignment.preprocessors.append(CloseSolutions)
 steps = list(Autograde.sanitize_preprocessors.default())
-steps.insert(steps.index(CheckCellMetadata), DropStrayMarks)  # after all that restore a cell
+last = steps.index(CheckCellMetadata)  # after all that restore a cell
+steps[last:last] = DropStrayMarks, RestoreChecks
 c.Autograde.sanitize_preprocessors = steps
 c.Execute.timeout = 300  # seconds for a cell; lesson 08 trains for 40 on two quiet cores

@@ -139,6 +139,35 @@ def deleted_check(notebook: NotebookNode) -> None:
     del notebook.cells[2]
 
 
+def deleted_last_check(notebook: NotebookNode) -> None:
+    del notebook.cells[4]
+
+
+def deleted_checks(notebook: NotebookNode) -> None:
+    del notebook.cells[4], notebook.cells[2]
+
+
+def deleted_check_of_a_wrong_answer(notebook: NotebookNode) -> None:
+    notebook.cells[1].source = "def double(number):\n    return number + number + 1"
+    del notebook.cells[2]
+
+
+def deleted_exercise(notebook: NotebookNode) -> None:
+    del notebook.cells[1:3]
+
+
+def deleted_answer(notebook: NotebookNode) -> None:
+    del notebook.cells[1]
+
+
+def deleted_all(notebook: NotebookNode) -> None:
+    del notebook.cells[1:]
+
+
+def moved_check(notebook: NotebookNode) -> None:
+    notebook.cells.append(notebook.cells.pop(2))
+
+
 def changed_check(notebook: NotebookNode) -> None:
     notebook.cells[1].source = "double = None"
     notebook.cells[2].source = "pass"
@@ -174,7 +203,14 @@ HANDED_IN: list[tuple[Callable[[NotebookNode], None], dict[str, tuple[float, boo
     (check_of_another_lesson, BOTH),
     (cell_of_an_older_nbgrader, BOTH),
     (damaged_marks, BOTH),
-    (deleted_check, BOTH | {"double-check": (0, True)}),
+    (deleted_check, BOTH),
+    (deleted_last_check, BOTH),
+    (deleted_checks, BOTH),
+    (deleted_check_of_a_wrong_answer, NO_DOUBLE),
+    (deleted_exercise, NO_DOUBLE),
+    (deleted_answer, NO_DOUBLE),
+    (deleted_all, dict.fromkeys(BOTH, (0, False))),
+    (moved_check, BOTH),
     (changed_check, NO_DOUBLE),
     (check_turned_into_text, BOTH),
     (endless_loop, NO_DOUBLE),

@@ -2,6 +2,7 @@
 
 import csv
 import importlib.util
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.files import atomic_write
 
 CONFIG = "nbgrader_config.py"
+_NUMBER = re.compile(r'check\("([0-9]+\.[0-9]+)"')
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ class Marks:
     """All marks of a course.
 
     Attributes:
-        exercises: name of each exercise, ``assignment / notebook / exercise``, to its points.
+        exercises: name of each exercise, ``assignment / notebook / exercise``, to its points. The
+            exercise is nbgrader's name of its cell, behind the number that its check has, if any.
         students: in the order of their logins.
     """
 
@@ -144,7 +147,12 @@ def _read(book: Any, course: Any) -> Marks:
         for notebook in assignment.notebooks:
             where = " / ".join(dict.fromkeys((assignment.name, notebook.name)))
             cells = {cell.name: cell for cell in notebook.grade_cells}
-            names = {name: f"{where} / {name.removesuffix('-check')}" for name in cells}
+            number = {cell.name: _NUMBER.match(cell.source or "") for cell in notebook.source_cells}
+            names = {
+                name: f"{where} / {found[1] + ' ' if (found := number.get(name)) else ''}"
+                f"{name.removesuffix('-check')}"
+                for name in cells
+            }
             exercises |= {names[name]: cell.max_score for name, cell in cells.items()}
             for login, student in students.items():
                 marks = dict(_marks(course, submissions.get(login), login, notebook))

@@ -16,7 +16,7 @@ from slae_lib.course import marks
 from slae_lib.course.marks import FORMATS, course_marks, write_marks
 
 DUE = datetime.datetime(2027, 3, 1, 12)
-ONE = "02_spatial_attention / pool-channels"
+ONE = "02_spatial_attention / 2.1 pool-channels"
 TWO = "02_spatial_attention / spatial-attention"
 NAMES = [ONE, TWO]
 
@@ -40,6 +40,8 @@ def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         book.add_notebook(lesson, lesson)
         for cell, most in (("pool-channels-check", 2), ("spatial-attention-check", 3)):
             book.add_grade_cell(cell, lesson, lesson, max_score=most, cell_type="code")
+            source = 'check("2.1", pool_channels)\nassert True' if most == 2 else "assert True"
+            book.add_source_cell(cell, lesson, lesson, source=source, cell_type="code")
         book.add_student("mei", first_name="Mei", last_name="Li", email="mei@uni.example")
         book.update_or_create_student("mei", lms_user_id="4711")
         for student in "half late looked manual nothing renamed second".split():
