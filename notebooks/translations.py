@@ -28,6 +28,8 @@ from slae_lib.support.language import MARK
 
 LANGUAGE = "zh"
 ACCEPTED = NOTEBOOKS / LANGUAGE / "english.json"
+STAMP = ".made-from"
+"""A file of this name beside the built notebooks tells of what they all were made and run."""
 UNTRANSLATED = ("names",)  # keys of an exercise that are no words
 COMMENTED = re.compile(r'#|"""')  # code without comments has no words, either
 
@@ -98,15 +100,28 @@ def accept(paths: list[Path]) -> None:
     ACCEPTED.write_text(json.dumps(dict(sorted(kept.items())), indent=1) + "\n", "utf-8")
 
 
+def made_from() -> str:
+    """Return a checksum of all that the built notebooks show: their texts, and the package."""
+    package = NOTEBOOKS.parent / "slae_lib"
+    files = [*NOTEBOOKS.glob("*.ipynb"), *(NOTEBOOKS / LANGUAGE).iterdir()]
+    files += [*package.rglob("*.py"), *package.rglob("*.toml")]
+    found = {str(it.relative_to(NOTEBOOKS.parent)): checksum(it.read_text("utf-8")) for it in files}
+    return checksum(json.dumps(found, sort_keys=True))
+
+
 def build(folder: Path, names: list[str]) -> None:
     """Write the notebooks in the language into a folder and run them there.
+
+    Only a folder in which all were run gets the stamp.
 
     Raises:
         NotStored: if one fails.
     """
     if (folder / MARK).is_file():
-        for path in (folder / MARK, *folder.glob("*.ipynb"), folder / "nbgrader_config.py"):
+        files = [folder / name for name in (MARK, STAMP, "nbgrader_config.py")]
+        for path in [*files, *folder.glob("*.ipynb")]:
             path.unlink(missing_ok=True)
+    stamp = made_from()
     write_notebooks(folder, language=LANGUAGE)
     for path in [folder / f"{name}.ipynb" for name in names]:
         notebook = nbformat.read(path, as_version=4)
@@ -114,6 +129,8 @@ def build(folder: Path, names: list[str]) -> None:
         normalise(notebook)
         store(notebook, path)
         print(path, flush=True)
+    if {path.stem for path in folder.glob("*.ipynb")} == set(names):
+        (folder / STAMP).write_text(stamp, "utf-8")
 
 
 def main() -> int:

@@ -24,6 +24,9 @@ from slae_lib.course.lessons import LESSONS
 
 ROOT = Path(__file__).parents[1]
 BOOK = ROOT / "notebooks" / "book"
+sys.path.insert(0, str(BOOK.parent))
+import translations  # noqa: E402
+
 STAGE = "<!doctype html><html lang='en'><title>Stage</title><h1>Here one paints</h1></html>"
 
 
@@ -36,11 +39,26 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "page").mkdir()
     (folder / "page" / "index.html").write_text(STAGE)
     write_notebooks(folder / "zh", language="zh")  # as they are before they are run
-    command = [sys.executable, BOOK / "build.py", folder / "book", "--page", folder / "page"]
-    command += ["--chinese", folder / "zh"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    (folder / "zh" / translations.STAMP).write_text(translations.made_from())
+    done = build(folder / "book", "--page", folder / "page", "--chinese", folder / "zh")
     assert done.returncode == 0, done.stderr  # a warning is an error
     return folder / "book"
+
+
+def build(*words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, BOOK / "build.py", *map(str, words)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("stamp", [None, "of another text"])
+def test_chinese_lessons_of_another_checkout_are_refused(tmp_path: Path, stamp: str | None) -> None:
+    write_notebooks(tmp_path / "zh", language="zh")
+    if stamp:
+        (tmp_path / "zh" / translations.STAMP).write_text(stamp)
+    done = build(tmp_path / "book", "--chinese", tmp_path / "zh")
+    assert done.returncode == 1
+    assert "run `make chinese` again" in done.stderr
+    assert not (tmp_path / "book").exists()
 
 
 class Page(HTMLParser):

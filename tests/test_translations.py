@@ -312,3 +312,34 @@ def test_the_stage_brings_its_phrases(chinese: None) -> None:
     assert len(json.dumps(told)) < 40_000
     assert stage_spoken("en") == {}
     assert phrases("zh", "stage").keys() < phrases("zh").keys()
+
+
+def test_a_folder_is_stamped_with_what_it_was_made_from_when_all_was_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = []
+    monkeypatch.setattr(translations, "run", lambda notebook, folder, name: ran.append(name))
+    monkeypatch.setattr(translations, "store", lambda notebook, path: None)
+    names = [path.stem for path in PATHS]
+    stamp = tmp_path / "zh" / translations.STAMP
+    translations.build(tmp_path / "zh", names)
+    assert ran == names
+    assert stamp.read_text() == translations.made_from()
+    translations.build(tmp_path / "zh", names[:1])
+    assert not stamp.exists()
+
+
+@pytest.mark.parametrize(
+    "file", ["notebooks/zh/02_spatial_attention.md", "slae_lib/course/figures/reading_order.py"]
+)
+def test_the_stamp_changes_with_each_text_and_the_package(
+    file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, read = translations.made_from(), Path.read_text
+    assert translations.made_from() == before
+
+    def changed(path: Path, *words: Any) -> str:
+        return read(path, *words) + " " * (path == ROOT / file)
+
+    monkeypatch.setattr(Path, "read_text", changed)
+    assert translations.made_from() != before

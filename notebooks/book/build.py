@@ -39,6 +39,9 @@ from slae_lib.support.language import MARK
 
 BOOK = Path(__file__).parent
 ROOT = BOOK.parents[1]
+sys.path.insert(0, str(BOOK.parent))
+from translations import STAMP, made_from  # noqa: E402
+
 WHOLE_STAGE = """<iframe src="stage/index.html" title="The attention stage"></iframe>
 <p><a href="stage/index.html">The stage in the whole window</a></p>"""
 CHINESE_WHOLE_STAGE = """<iframe src="../stage/index.html?lang=zh" title="注意力舞台"></iframe>
@@ -225,13 +228,25 @@ def chinese_pages(source: Path, stage: str, notebooks: Path) -> list[str]:
     return pages
 
 
+def is_current(notebooks: Path) -> bool:
+    """Return whether translated lessons were made and run from what this checkout holds."""
+    stamp = notebooks / STAMP
+    return stamp.is_file() and stamp.read_text("utf-8") == made_from()
+
+
 def build(folder: Path, page: Path, chinese: Path) -> int:
     """Build the book into a folder, which is replaced when all has gone well; return 0 if so.
 
     Raises:
-        SystemExit: where the folder holds something else, or the formulas cannot be set.
+        SystemExit: where the folder holds something else, the formulas cannot be set, or the
+            Chinese lessons are not those of this checkout.
     """
     folder = folder.resolve()
+    if (chinese / MARK).exists() and not is_current(chinese):
+        raise SystemExit(
+            f"The lessons in {chinese} were not all run, or are of other texts or another package: "
+            "run `make chinese` again, or delete that folder for a book in English alone."
+        )
     if folder.exists() and any(folder.iterdir()) and not (folder / "objects.inv").exists():
         raise SystemExit(f"{folder} holds something that is not this book: name another folder.")
     folder.parent.mkdir(parents=True, exist_ok=True)
