@@ -5,7 +5,6 @@ import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,14 +27,9 @@ from slae_lib.datasets.pictures import Unreadable, each_in_threads, read_picture
 from slae_lib.support.errors import LabError
 from slae_lib.support.files import atomic_write, check_writable
 
-
-class Contents(NamedTuple):
-    """What is known of the files of a folder, in the order of their names; the usable pictures."""
-
-    files: Index
-    fingerprint: str
-    images: Tensor | None  # (N, 3, R, R) uint8, if wanted in memory
-    pixels: Pixels | None  # the same on the disk
+Contents = tuple[Index, Tensor | None, Pixels | None]
+"""What is known of the files of a folder, in the order of their names; the usable pictures (N, 3,
+R, R) uint8, if wanted in memory; and the same on the disk, if they are kept."""
 
 
 def read_folder(folder: Path, files: list[str], resolution: int, in_memory: bool) -> Contents:
@@ -63,7 +57,7 @@ def read_folder(folder: Path, files: list[str], resolution: int, in_memory: bool
         try:
             check_writable(index_file(folder))
             contents = _from_files(folder, stamps, resolution, in_memory, keep)
-            write_index(folder, contents.files)
+            write_index(folder, contents[0])
         except LabError as error:
             warnings.warn(f"The pictures will be decoded again next time: {error}", stacklevel=4)
             contents = contents or _from_files(folder, stamps, resolution, in_memory, keep=False)
@@ -81,10 +75,10 @@ def _from_cache(
         images = pixels.read(range(pixels.pictures if in_memory else 0))
     except OSError:
         too_large = not in_memory and pixels.size > limit()
-        return Contents(index, pixels.fingerprint, None, None) if too_large else None
+        return (index, None, None) if too_large else None
     with contextlib.suppress(OSError):  # somebody else's cache may be read all the same
         os.utime(pixels.path)
-    return Contents(index, pixels.fingerprint, images if in_memory else None, pixels)
+    return index, images if in_memory else None, pixels
 
 
 def _from_files(
@@ -95,20 +89,17 @@ def _from_files(
     rows = {file: row for row, file in enumerate(before.digests)}
     index = Index({}, {}, {})
 
-    def read(file: str) -> tuple[Tensor | None, str]:
-        """Return the picture, or None where nobody wants it, and its digest."""
-        if before.stamps.get(file) == stamps[file]:
-            if file in before.reasons:
-                raise BadPicture(before.reasons[file])
-            if not (keep or in_memory):
-                return None, before.digests[file]
-            with contextlib.suppress(OSError):
-                return pixels_before.read([rows[file]])[0], before.digests[file]
-        return read_picture(folder / file, resolution)
-
-    def outcome(file: str) -> tuple[Tensor | None, str] | BadPicture:
+    def read(file: str) -> tuple[Tensor | None, str] | BadPicture:
+        """Return the picture, or None where nobody wants it, and its digest; or what is wrong."""
         try:
-            return read(file)
+            if before.stamps.get(file) == stamps[file]:
+                if file in before.reasons:
+                    return BadPicture(before.reasons[file])
+                if not (keep or in_memory):
+                    return None, before.digests[file]
+                with contextlib.suppress(OSError):
+                    return pixels_before.read([rows[file]])[0], before.digests[file]
+            return read_picture(folder / file, resolution)
         except BadPicture as bad:
             return bad
 
@@ -121,7 +112,7 @@ def _from_files(
         if keep:
             temporary = stack.enter_context(atomic_write(pixels_before.path))
             file = stack.enter_context(temporary.open("wb"))
-        results = each_in_threads(outcome, list(stamps), progress)
+        results = each_in_threads(read, list(stamps), progress)
         for (name, stamp), result in zip(stamps.items(), results, strict=True):
             index.stamps[name] = stamp
             if isinstance(result, BadPicture):
@@ -139,5 +130,4 @@ def _from_files(
         pixels = pixels_of(folder, index, resolution)
         if file is not None:
             file.write(b"".join(checksums) + pixels.seal())
-    found = images[:usable] if in_memory else None
-    return Contents(index, pixels.fingerprint, found, pixels if keep else None)
+    return index, images[:usable] if in_memory else None, pixels if keep else None
