@@ -59,26 +59,21 @@ def find_pictures(folder: Path) -> list[str]:
         seen.add(real)
         return True
 
+    def skip(path: object, why: str, level: int) -> None:
+        warnings.warn(f"Skipped {path}: {why}.", SkippedPicture, stacklevel=level)
+
     def unreadable(error: OSError) -> None:
         if Path(error.filename) == top:
             raise LabError(
                 f"The folder {folder} cannot be read ({error.strerror}); change its permissions."
             ) from error
-        warnings.warn(
-            f"Skipped {error.filename}: it cannot be read ({error.strerror}).",
-            SkippedPicture,
-            stacklevel=6,
-        )
+        skip(error.filename, f"it cannot be read ({error.strerror})", level=7)
 
     for root, folders, files in os.walk(top, onerror=unreadable, followlinks=True):
         here = Path(root)
         inside = "" if here == top else f"{here.relative_to(top).as_posix()}/"
         if here != top and "run.json" in files:
-            warnings.warn(
-                f"Skipped {here}: it is the folder of a run, and its pictures are drawn ones.",
-                SkippedPicture,
-                stacklevel=5,
-            )
+            skip(here, "it is the folder of a run, and its pictures are drawn ones", level=6)
             folders.clear()
             continue
         folders.sort(key=lambda name: ((here / name).is_symlink(), name))  # links come last

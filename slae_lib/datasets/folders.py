@@ -9,19 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from slae_lib.datasets.cache import (
-    Index,
-    Pixels,
-    alone,
-    checksum,
-    index_file,
-    limit,
-    make_room,
-    pixels_of,
-    read_index,
-    stamps_of,
-    write_index,
-)
+from slae_lib.datasets import cache
+from slae_lib.datasets.cache import Index, Pixels
 from slae_lib.datasets.depth import BadPicture
 from slae_lib.datasets.pictures import Unreadable, each_in_threads, read_picture
 from slae_lib.support.errors import LabError
@@ -48,16 +37,16 @@ def read_folder(folder: Path, files: list[str], resolution: int, in_memory: bool
         UserWarning: if nothing can be kept.
     """
     # Taken before anything is read, so that the next start notices what changes meanwhile.
-    stamps = stamps_of(folder, files)
-    with alone(folder):  # another process may be reading them just now
+    stamps = cache.stamps_of(folder, files)
+    with cache.alone(folder):  # another process may be reading them just now
         contents = _from_cache(folder, stamps, resolution, in_memory)
         if contents is not None:
             return contents
-        keep = make_room(len(files) * 3 * resolution**2)
+        keep = cache.make_room(len(files) * 3 * resolution**2)
         try:
-            check_writable(index_file(folder))
+            check_writable(cache.index_file(folder))
             contents = _from_files(folder, stamps, resolution, in_memory, keep)
-            write_index(folder, contents[0])
+            cache.write_index(folder, contents[0])
         except LabError as error:
             warnings.warn(f"The pictures will be decoded again next time: {error}", stacklevel=4)
             contents = contents or _from_files(folder, stamps, resolution, in_memory, keep=False)
@@ -67,14 +56,14 @@ def read_folder(folder: Path, files: list[str], resolution: int, in_memory: bool
 def _from_cache(
     folder: Path, stamps: Mapping[str, str], resolution: int, in_memory: bool
 ) -> Contents | None:
-    index = read_index(folder)
+    index = cache.read_index(folder)
     if index.stamps != stamps:
         return None
-    pixels = pixels_of(folder, index, resolution)
+    pixels = cache.pixels_of(folder, index, resolution)
     try:
         images = pixels.read(range(pixels.pictures if in_memory else 0))
     except OSError:
-        too_large = not in_memory and pixels.size > limit()
+        too_large = not in_memory and pixels.size > cache.limit()
         return (index, None, None) if too_large else None
     with contextlib.suppress(OSError):  # somebody else's cache may be read all the same
         os.utime(pixels.path)
@@ -84,8 +73,8 @@ def _from_cache(
 def _from_files(
     folder: Path, stamps: Mapping[str, str], resolution: int, in_memory: bool, keep: bool
 ) -> Contents:
-    before = read_index(folder)
-    pixels_before = pixels_of(folder, before, resolution)
+    before = cache.read_index(folder)
+    pixels_before = cache.pixels_of(folder, before, resolution)
     rows = {file: row for row, file in enumerate(before.digests)}
     index = Index({}, {}, {})
 
@@ -123,11 +112,11 @@ def _from_files(
             picture, index.digests[name] = result
             if picture is not None and file is not None:
                 file.write(picture.numpy().data)
-                checksums.append(checksum(picture))
+                checksums.append(cache.checksum(picture))
             if picture is not None and in_memory:
                 images[usable] = picture
                 usable += 1
-        pixels = pixels_of(folder, index, resolution)
+        pixels = cache.pixels_of(folder, index, resolution)
         if file is not None:
             file.write(b"".join(checksums) + pixels.seal())
     return index, images[:usable] if in_memory else None, pixels if keep else None

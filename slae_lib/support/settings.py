@@ -13,17 +13,17 @@ from slae_lib.support.errors import UsageError
 
 
 class Range(NamedTuple):
-    """Which numbers a field may have: what it has to do, in words, and whether a number does."""
+    """Which numbers a field may have: the rule, in words, and whether a number keeps it."""
 
     words: str
     holds: Callable[[float], bool]
 
 
-COUNT = Range("be 1 or more", lambda number: number >= 1)
-NOT_NEGATIVE = Range("be 0 or more", lambda number: number >= 0)
-POSITIVE = Range("be greater than 0", lambda number: number > 0)
-SHARE = Range("lie in [0, 1]", lambda number: 0 <= number <= 1)
-DECAY = Range("lie in [0, 1)", lambda number: 0 <= number < 1)
+COUNT = Range("it has to be 1 or more", lambda number: number >= 1)
+NOT_NEGATIVE = Range("it has to be 0 or more", lambda number: number >= 0)
+POSITIVE = Range("it has to be greater than 0", lambda number: number > 0)
+SHARE = Range("it has to lie in [0, 1]", lambda number: 0 <= number <= 1)
+DECAY = Range("it has to lie in [0, 1)", lambda number: 0 <= number < 1)
 
 
 def option(
@@ -88,7 +88,7 @@ class Settings:
                 raise UsageError(f"{name} is {value}; it has to be a finite number.")
             within = described.metadata["within"]
             if within is not None and value is not None and not within.holds(value):
-                raise UsageError(f"{name} is {value}; it has to {within.words}.")
+                raise UsageError(f"{name} is {value}; {within.words}.")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as a dictionary that JSON can hold."""

@@ -4,7 +4,10 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Self
 
 from slae_lib.support.errors import UsageError
-from slae_lib.support.settings import COUNT, DECAY, NOT_NEGATIVE, POSITIVE, Settings, option
+from slae_lib.support.settings import COUNT, DECAY, NOT_NEGATIVE, POSITIVE, Range, Settings, option
+
+BATCH = Range("batch norm needs 2 or more images at a time", lambda number: number >= 2)
+SEVERAL = Range("2 or more are needed to see whether they differ", lambda number: number >= 2)
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class RunConfig(Settings):
     WITHOUT: ClassVar[dict[str, Any]] = {"ema_warmup": False, "rates_fall_from": 1.0}
 
     iterations: int = option(50_000, "steps of the generator and of the discriminator", COUNT)
-    batch_size: int = option(8, "real images per step and process")
+    batch_size: int = option(8, "real images per step and process", BATCH)
     learning_rate: float = option(2e-4, "Adam's, of the generator", POSITIVE)
     discriminator_learning_rate: float | None = option(
         None, "Adam's, of the discriminator; as `learning_rate` when not given", POSITIVE
@@ -33,7 +36,7 @@ class RunConfig(Settings):
         "no", "mixed precision; auto: the one that the device computes faster, if any"
     )
     seed: int = option(0, "of weights, noise, order of the images and augmentation", NOT_NEGATIVE)
-    samples: int = option(64, "images in a sample grid")
+    samples: int = option(64, "images in a sample grid", SEVERAL)
     log_every: int = option(50, "iterations between lines of metrics.csv", COUNT)
     sample_every: int = option(1_000, "iterations between sample grids; 0 for none", NOT_NEGATIVE)
     checkpoint_every: int = option(
@@ -43,16 +46,8 @@ class RunConfig(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.samples < 2:
-            raise UsageError(
-                f"samples is {self.samples}; 2 or more are needed to see whether they differ."
-            )
         if self.seed >= 2**32:
             raise UsageError(f"seed is {self.seed}; it has to be less than 4,294,967,296.")
-        if self.batch_size < 2:
-            raise UsageError(
-                f"batch_size is {self.batch_size}; batch norm needs 2 or more images at a time."
-            )
 
     def settled(self) -> Self:
         """Return the configuration with its precision as this computer's device wants it."""

@@ -3,12 +3,12 @@
 import math
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 from torch import Tensor
 
 from slae_lib.support.errors import UsageError
 from slae_lib.support.files import atomic_write, check_still_there
+from slae_lib.support.images import to_picture
 from slae_lib.support.progress import progress_bar
 from slae_lib.training.sampling import GeneratedImages
 
@@ -67,7 +67,7 @@ def save_images(
     shown = 0 if canvas is None else on_sheet(len(images), next(iter(images)).shape[-1])
     bar = progress_bar(images, "images", len(images), unit="image", disable=not progress)
     for index, image in enumerate(bar):
-        picture = Image.fromarray(np.ascontiguousarray(image.permute(1, 2, 0).numpy()))
+        picture = to_picture(image)
         if canvas is not None and index < shown:
             step = image.shape[-1] + GAP
             canvas.paste(picture, (index % columns * step, index // columns * step))

@@ -28,10 +28,7 @@ Distance = Callable[[Tensor, Tensor], Tensor]
 class TrainingStep(Step):
     """One iteration: a step of the discriminator and a step of the generator.
 
-    Args:
-        state: what changes.
-        config: the run.
-        accelerator: device, mixed precision, processes.
+    Args beside those of any `Step`:
         distance: between decoded and real images, in place of the one that ``config`` names.
     """
 
