@@ -7,15 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
+from slae_lib.ablation import records
 from slae_lib.ablation.plan import Ablation
-from slae_lib.ablation.records import (
-    RECORD,
-    earlier_trials,
-    is_run,
-    load_record,
-    save_record,
-    wanted_run,
-)
 from slae_lib.ablation.results import AblationResults, Point, Trial
 from slae_lib.ablation.systems import all_systems
 from slae_lib.datasets import ImageSet, load_images
@@ -103,7 +96,7 @@ def run_ablation(
             last = trials[-1].points[-1]
             say(f"  FID {last.fid:.1f} after {last.images} images")
             # Looked up anew each time: other calls may be at work in the same folder.
-            earlier, others = earlier_trials(ablation, images)
+            earlier, others = records.earlier_trials(ablation, images)
             gathered = [f"{trial.system}-{trial.seed}" for trial in earlier]
             known = facts | ({"gathered": gathered} if gathered else {})
             found = AblationResults(known, (*trials, *earlier))
@@ -134,16 +127,16 @@ class _Run:
 
     def result(self) -> Trial:
         """Return the trial, from its record if it has been done before."""
-        info = wanted_run(self.ablation, self.system, self.seed, self.images)
+        info = records.wanted_run(self.ablation, self.system, self.seed, self.images)
         if not (self.run / "run.json").exists():
             prepare_folder(self.run, overwrite=False)
             info.save(self.run)
-        if not is_run(self.run, info):
+        if not records.is_run(self.run, info):
             raise LabError(
                 f"{self.run} holds a run with other settings or other data; give another --out."
             )
-        if (self.run / RECORD).exists():
-            trial, measured = load_record(self.run)
+        if (self.run / records.RECORD).exists():
+            trial, measured = records.load_record(self.run)
             if measured != self.ablation.count:
                 raise LabError(
                     f"{self.run} was measured with {measured} generated images and not "
@@ -156,7 +149,7 @@ class _Run:
             if not train(self.model, self.config, self.images, self.bank, self.run, resume=resume):
                 raise KeyboardInterrupt
         trial = self._measure(self._checkpoints())
-        save_record(self.run, trial, self.ablation.count)
+        records.save_record(self.run, trial, self.ablation.count)
         for path in list_checkpoints(checkpoints):
             path.unlink()  # large, and measured
         return trial
