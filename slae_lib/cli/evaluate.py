@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from slae_lib.cli.options import Decorator, choice, number, path, together
+from slae_lib.cli.options import Decorator, choice, metadata_option, number, path, together
 from slae_lib.config import RESOLUTIONS
 from slae_lib.support.errors import LabError, UsageError
 
@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 def run_option(required: bool) -> Decorator:
     """Return the option for what is measured."""
     return path("--run", "Folder of a finished run, or a generator.safetensors.", required=required)
-
-
-def metadata_option(words: str) -> Decorator:
-    """Return the option for where metadata comes from."""
-    return click.option("--metadata", "mode", default="bank", show_default=True, help=words)
 
 
 DATA = click.option("--data", help="Training images  [default: what the run was trained on]")
@@ -188,27 +183,17 @@ def _measure(what: str, measures: list[str], *, out: Path | None, **options: Any
             click.echo(f"  {file}")
 
 
-def _subject(
-    *,
-    run: Path | None,
-    data: str | None,
-    seed: int,
-    mode: str,
-    device: str,
-    real: str | None = None,
-    fake: str | None = None,
-    resolution: int | None = None,
-    **_: Any,
-) -> "Subject | Folders":
+def _subject(run: Path | None, data: str | None, **how: Any) -> "Subject | Folders":
     """Return what is measured: a generator with its training images, or two folders."""
     from slae_lib.cli.subjects import Folders, Subject
 
+    real, fake, resolution = (how.get(name) for name in ("real", "fake", "resolution"))
     if run is not None and real is None and fake is None:
         if resolution is not None:
             raise UsageError("--resolution is for two folders; a run has its own.")
-        return Subject(run, data, seed, mode, device)
+        return Subject(run, data, how["seed"], how["mode"], how["device"])
     if run is not None or real is None or fake is None:
         raise UsageError("Give either --run RUN, or both --real and --fake.")
     if data is not None:
         raise UsageError("--data belongs to --run; with --fake the other side is --real.")
-    return Folders(real, fake, resolution, seed, device)
+    return Folders(real, fake, resolution, how["seed"], how["device"])

@@ -35,6 +35,11 @@ def choice(name: str, default: Any, choices: Iterable[Any], words: str, **more: 
     return click.option(name, type=kind, default=default, show_default=True, help=words, **more)
 
 
+def metadata_option(words: str) -> Decorator:
+    """Return the option for where metadata comes from."""
+    return click.option("--metadata", "mode", default="bank", show_default=True, help=words)
+
+
 def together(*options: Decorator) -> Decorator:
     """Return a decorator that adds ``options`` to a command, in this order."""
 

@@ -4,20 +4,16 @@ from pathlib import Path
 
 import click
 
-from slae_lib.cli.options import number, path
+from slae_lib.cli.options import metadata_option, number, path
 
 
 @click.command()
 @path("--run", "Folder of a finished run, or a generator.safetensors.", required=True)
 @number("--count", 16, "Images.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of noise and metadata.")
-@click.option(
-    "--metadata",
-    "mode",
-    default="bank",
-    show_default=True,
-    help="bank: of training images; mix: blends of them; gaussian: drawn from their "
-    "distribution; or a picture's file name: of that picture.",
+@metadata_option(
+    "bank: of training images; mix: blends of them; gaussian: drawn from their distribution; or a "
+    "picture's file name: of that picture."
 )
 @path(
     "--out",
