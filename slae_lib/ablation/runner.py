@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from slae_lib.ablation import records
+import slae_lib.ablation.records as records
 from slae_lib.ablation.plan import Ablation
 from slae_lib.ablation.results import AblationResults, Point, Trial
 from slae_lib.ablation.systems import all_systems

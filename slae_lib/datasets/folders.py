@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from slae_lib.datasets import cache
+import slae_lib.datasets.cache as cache
 from slae_lib.datasets.cache import Index, Pixels
 from slae_lib.datasets.depth import BadPicture
 from slae_lib.datasets.pictures import Unreadable, each_in_threads, read_picture
