@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from slae_lib.support.errors import UsageError
-from slae_lib.support.settings import Settings, option
+from slae_lib.support.settings import COUNT, Settings, option
 
 RESOLUTIONS = (64, 128, 256, 512, 1024)
 
@@ -40,8 +40,8 @@ class ModelConfig(NetworkConfig):
     WITHOUT: ClassVar[dict[str, Any]] = {"metadata_clip": None, "discriminator_width": None}
 
     resolution: Literal[64, 128, 256, 512, 1024] = option(256, "side length of the images")
-    width: int = option(64, "channels of the generator at 128 px; all others follow from it")
-    noise_dim: int = option(256, "numbers in the generator's noise")
+    width: int = option(64, "channels of the generator at 128 px; all others follow from it", COUNT)
+    noise_dim: int = option(256, "numbers in the generator's noise", COUNT)
     skip: str = option(
         "slae",
         "skip links of the generator: with (slae) or without (sle) spatial attention",
@@ -57,7 +57,7 @@ class ModelConfig(NetworkConfig):
         True, "spectral norm on the attention's convolution (all others here have it, CBAM's not)"
     )
     metadata: bool = option(True, "add VGG-16 metadata of training images to the noise")
-    metadata_dim: int = option(512, "numbers in the metadata: channels of the VGG-16 layer")
+    metadata_dim: int = option(512, "numbers in the metadata: channels of the VGG-16 layer", COUNT)
     metadata_input: Literal["linear", "direct"] = option(
         "linear", "how metadata meets the noise: by a learned linear map, or added as it is"
     )
@@ -71,10 +71,6 @@ class ModelConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("width", "noise_dim", "metadata_dim"):
-            value = getattr(self, name)
-            if value < 1:
-                raise UsageError(f"{name} is {value}; it has to be 1 or more.")
         if self.width % 8:
             raise UsageError(
                 f"width is {self.width}; it has to be a multiple of 8, so that every layer gets a "

@@ -4,7 +4,6 @@ import itertools
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from slae_lib.attention import LINKS
@@ -17,6 +16,7 @@ from slae_lib.blocks import (
     up_block,
 )
 from slae_lib.config import ModelConfig
+from slae_lib.support.images import resized
 
 
 class Reconstruction(NamedTuple):
@@ -167,31 +167,14 @@ def crop_quarter(picture: Tensor, quarter: int | Tensor) -> Tensor:
     return channels_last(chosen.squeeze(2))
 
 
-def downsample(image: Tensor, resolution: int) -> Tensor:
-    """Return ``image`` (B, 3, R, R) at a lower resolution, without aliasing.
-
-    Where it already has that resolution it is returned as it is.
-    """
-    if image.shape[-1] == resolution:
-        return image
-    return F.interpolate(
-        image, size=(resolution, resolution), mode="bilinear", antialias=True, align_corners=False
-    )
+downsample = resized
+"""Of images (B, 3, R, R), what the small branch, the decoders' targets and the losses see."""
 
 
 def _stem(resolution: int, width: int) -> nn.Sequential:
     if resolution <= 256:
-        return nn.Sequential(
-            conv(3, width * 64 // resolution, 3, padding=1),
-            nn.LeakyReLU(0.2),
-        )
-    if resolution == 512:
-        return nn.Sequential(
-            conv(3, width // 4, 4, stride=2, padding=1),
-            nn.LeakyReLU(0.2),
-        )
-    return nn.Sequential(
-        conv(3, width // 8, 4, stride=2, padding=1),
-        nn.LeakyReLU(0.2),
-        *down_block(width // 8, width // 4),
-    )
+        first = conv(3, width * 64 // resolution, 3, padding=1)
+    else:
+        first = conv(3, width * 128 // resolution, 4, stride=2, padding=1)
+    further = down_block(width // 8, width // 4) if resolution == 1024 else ()
+    return nn.Sequential(first, nn.LeakyReLU(0.2), *further)

@@ -115,8 +115,8 @@ class Generator(nn.Module):
             ValueError: if a shape does not fit, metadata is missing or not wanted, or a link of
                 ``attention`` or ``gates`` does not exist or has no attention.
         """
-        given = self._check_attention(attention or {})
-        given_gates = self._check_gates(gates or {})
+        given, given_gates = attention or {}, gates or {}
+        self._check_given(given, given_gates)
         latent = self.latent(noise, metadata)  # (B, noise_dim)
         start = self.start(latent[:, :, None, None])  # (B, 16 * width, 4, 4)
         features = {4: channels_last(start)}
@@ -144,26 +144,24 @@ class Generator(nn.Module):
             gates=used_gates if return_attention else {},
         )
 
-    def _check_attention(self, attention: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    def _check_given(self, attention: Mapping[str, Tensor], gates: Mapping[str, Tensor]) -> None:
+        having = list(self.links) if self.config.has_attention else []
         for name, attention_map in attention.items():
-            having = list(self.links) if self.config.has_attention else []
             if name not in having:
                 raise ValueError(
                     f"attention for the link {name!r}: this generator has attention in "
                     f"{', '.join(having) or 'no link'}."
                 )
             side = int(name.split("->")[0])
-            if attention_map.ndim != 4 or any(
+            shape = attention_map.shape
+            if len(shape) != 4 or any(
                 found not in (1, wanted)
-                for found, wanted in zip(attention_map.shape[1:], (1, side, side), strict=True)
+                for found, wanted in zip(shape[1:], (1, side, side), strict=True)
             ):
                 raise ValueError(
-                    f"attention for the link {name} has shape {tuple(attention_map.shape)}; "
+                    f"attention for the link {name} has shape {tuple(shape)}; "
                     f"it has to be (batch, 1, {side}, {side})."
                 )
-        return attention
-
-    def _check_gates(self, gates: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         for name, gate in gates.items():
             if name not in self.links:
                 raise ValueError(f"gates for the link {name!r}: choose of {', '.join(self.links)}.")
@@ -173,7 +171,6 @@ class Generator(nn.Module):
                     f"gates for the link {name} have shape {tuple(gate.shape)}; "
                     f"it has to be (batch, {channels}, 1, 1)."
                 )
-        return gates
 
     def latent(self, noise: Tensor, metadata: Tensor | None) -> Tensor:
         """Return the sum of noise and embedded metadata: (B, noise_dim)."""

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from slae_lib.baselines.stylegan2.config import StyleGAN2Config, StyleGAN2TrainConfig
 from slae_lib.config import ModelConfig
 from slae_lib.support.errors import UsageError
 from slae_lib.support.settings import Settings
@@ -30,6 +31,20 @@ from slae_lib.training.presets import PRESETS
         (TrainConfig, {"ema_decay": 1.0}, "[0, 1)"),
         (TrainConfig, {"seed": -1}, "0 or more"),
         (TrainConfig, {"precision": "fp8"}, "choose one of no, fp16, bf16"),
+        (TrainConfig, {"samples": 1}, "samples is 1; 2 or more are needed to see whether they"),
+        (TrainConfig, {"sample_every": -1}, "sample_every is -1; it has to be 0 or more."),
+        (TrainConfig, {"beta1": -0.1}, "beta1 is -0.1; it has to lie in [0, 1)."),
+        (
+            TrainConfig,
+            {"discriminator_learning_rate": 0},
+            "is 0; it has to be greater than 0.",
+        ),
+        (TrainConfig, {"reconstruction_weight": -1}, "weight is -1; it has to be 0 or more."),
+        (TrainConfig, {"seed": 2**32}, "it has to be less than 4,294,967,296."),
+        (StyleGAN2Config, {"style_mixing": 1.5}, "style_mixing is 1.5; it has to lie in [0, 1]."),
+        (StyleGAN2Config, {"mapping_lr_multiplier": 0.0}, "it has to be greater than 0."),
+        (StyleGAN2Config, {"group_size": 0}, "group_size is 0; it has to be 1 or more."),
+        (StyleGAN2TrainConfig, {"learning_rate": 0.0}, "it has to be greater than 0."),
     ],
 )
 def test_values_that_do_not_exist_are_named(config, values, named) -> None:

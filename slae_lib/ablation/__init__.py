@@ -5,17 +5,14 @@ any time, `records` is what it has finished, and `results` draws conclusions fro
 """
 
 from slae_lib.ablation.plan import Ablation
-from slae_lib.ablation.results import AblationResults, Comparison, compare, final_table
+from slae_lib.ablation.results import AblationResults, compare, final_table
 from slae_lib.ablation.runner import run_ablation
-from slae_lib.ablation.systems import SYSTEMS, System, all_systems, system_configs
+from slae_lib.ablation.systems import SYSTEMS, system_configs
 
 __all__ = [
     "SYSTEMS",
     "Ablation",
     "AblationResults",
-    "Comparison",
-    "System",
-    "all_systems",
     "compare",
     "final_table",
     "run_ablation",

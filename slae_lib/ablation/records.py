@@ -1,7 +1,6 @@
 """What a finished trial leaves in its folder, and what earlier calls have left beside it."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 from slae_lib.ablation.plan import Ablation
@@ -9,23 +8,16 @@ from slae_lib.ablation.results import Trial
 from slae_lib.ablation.systems import all_systems
 from slae_lib.datasets import ImageSet
 from slae_lib.support.errors import LabError
-from slae_lib.support.files import atomic_write, check_still_there
-from slae_lib.support.sealed import check_count, read_json, reading
-from slae_lib.training.run import RunInfo, versions
+from slae_lib.support.files import check_still_there
+from slae_lib.support.sealed import check_count, read_json, reading, write_json
+from slae_lib.training.run import RunInfo
 
 RECORD = "ablation.json"
 
 
 def wanted_run(ablation: Ablation, system: str, seed: int, images: ImageSet) -> RunInfo:
     """Return what the run.json of a trial has to hold."""
-    model, config = ablation.configs(system, seed)
-    return RunInfo(
-        model=model,
-        train=config,
-        data=images.reference,
-        data_fingerprint=images.fingerprint,
-        versions=versions(),
-    )
+    return RunInfo.of(*ablation.configs(system, seed), images)
 
 
 def is_run(run: Path, wanted: RunInfo) -> bool:
@@ -42,8 +34,7 @@ def save_record(run: Path, trial: Trial, count: int) -> None:
     """Keep a trial that was measured with ``count`` generated images."""
     values = {"count": count, **dataclasses.asdict(trial)}
     check_still_there(run)
-    with atomic_write(run / RECORD) as temporary:
-        temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    write_json(run / RECORD, values)
 
 
 def load_record(run: Path) -> tuple[Trial, int]:
@@ -68,10 +59,13 @@ def earlier_trials(ablation: Ablation, images: ImageSet) -> tuple[list[Trial], l
     trials: list[Trial] = []
     others: list[str] = []
     asked = {(system, seed) for system in ablation.systems for seed in ablation.seeds}
-    for system, seed in _finished(ablation.folder):
+    found = []
+    for record in ablation.folder.glob(f"*/{RECORD}"):
+        system, _, number = record.parent.name.rpartition("-")
+        if system in all_systems() and number.isdecimal() and (system, int(number)) not in asked:
+            found.append((int(number), list(all_systems()).index(system), system))
+    for seed, _, system in sorted(found):
         run = ablation.folder / f"{system}-{seed}"
-        if (system, seed) in asked:
-            continue
         try:
             trial, count = load_record(run)
             same = is_run(run, wanted_run(ablation, system, seed, images))
@@ -82,13 +76,3 @@ def earlier_trials(ablation: Ablation, images: ImageSet) -> tuple[list[Trial], l
         else:
             others.append(run.name)
     return trials, others
-
-
-def _finished(folder: Path) -> list[tuple[str, int]]:
-    """Return system and seed of every folder with a record, seed by seed."""
-    found = []
-    for record in folder.glob(f"*/{RECORD}"):
-        system, _, seed = record.parent.name.rpartition("-")
-        if system in all_systems() and seed.isdecimal():
-            found.append((system, int(seed)))
-    return sorted(found, key=lambda pair: (pair[1], list(all_systems()).index(pair[0])))

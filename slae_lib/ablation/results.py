@@ -1,6 +1,5 @@
 """The numbers of an ablation as a file, and what can be concluded from them."""
 
-import json
 import math
 import statistics
 from collections.abc import Sequence
@@ -13,8 +12,7 @@ from scipy import stats
 from slae_lib.ablation.systems import all_systems
 from slae_lib.evaluation.intervals import CONFIDENCE, Interval
 from slae_lib.support.errors import LabError
-from slae_lib.support.files import atomic_write
-from slae_lib.support.sealed import check_count, check_measure, read_json, reading
+from slae_lib.support.sealed import check_count, check_measure, read_json, reading, write_json
 
 FORMAT = "slae-lab-ablation-1"
 
@@ -92,13 +90,8 @@ class AblationResults:
         Raises:
             LabError: if it cannot be written.
         """
-        values = {
-            "format": FORMAT,
-            **self.facts,
-            "trials": [asdict(trial) for trial in self.trials],
-        }
-        with atomic_write(path) as temporary:
-            temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        trials = [asdict(trial) for trial in self.trials]
+        write_json(path, {"format": FORMAT, **self.facts, "trials": trials})
 
     @classmethod
     def load(cls, path: Path) -> "AblationResults":

@@ -1,21 +1,14 @@
 """Train and measure every system with every seed; go on where it stopped."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
+import slae_lib.ablation.records as records
 from slae_lib.ablation.plan import Ablation
-from slae_lib.ablation.records import (
-    RECORD,
-    earlier_trials,
-    is_run,
-    load_record,
-    save_record,
-    wanted_run,
-)
 from slae_lib.ablation.results import AblationResults, Point, Trial
 from slae_lib.ablation.systems import all_systems
 from slae_lib.datasets import ImageSet, load_images
@@ -72,9 +65,9 @@ def run_ablation(
         KeyboardInterrupt: if the training was stopped; the next call goes on.
     """
     check_writable(results)
-    resolution = ablation.configs(ablation.systems[0], 0)[0].resolution
-    images = load_images(ablation.data, resolution)
-    device = pick_device(ablation.configs(ablation.systems[0], 0)[1].device)
+    model, config = ablation.configs(ablation.systems[0], 0)
+    images = load_images(ablation.data, model.resolution)
+    device = pick_device(config.device)
     if network is None:  # before hours of training: are the weights there?
         network = InceptionFeatures(device)
     bank = None
@@ -83,87 +76,83 @@ def run_ablation(
     real = network.of_stored(images)
     if text := ablation.rounding():
         say(text)
+    facts: dict[str, Any] = {
+        "command": command,
+        "data": images.name,
+        "real_images": len(images),
+        "data_fingerprint": images.fingerprint,
+        "resolution": images.resolution,
+        "preset": ablation.preset,
+        "generated_images": ablation.count,
+        "hardware": hardware(device),
+        "versions": versions(),
+    }
     trials: list[Trial] = []
     for seed in ablation.seeds:  # all systems with one seed first: soon there is one whole row
         for system in ablation.systems:
             say(f"{all_systems()[system].title}, seed {seed}")
-            trial = _Run(ablation, system, seed, images, bank, network, real)
-            trials.append(trial.result())
+            run = _Run(ablation, system, seed, images, bank, network, real)
+            trials.append(run.result())
             last = trials[-1].points[-1]
             say(f"  FID {last.fid:.1f} after {last.images} images")
             # Looked up anew each time: other calls may be at work in the same folder.
-            earlier, others = earlier_trials(ablation, images)
-            facts = _facts(ablation, images, device, command)
-            if earlier:
-                facts["gathered"] = [f"{trial.system}-{trial.seed}" for trial in earlier]
-            found = AblationResults(facts, (*trials, *earlier))
+            earlier, others = records.earlier_trials(ablation, images)
+            gathered = [f"{trial.system}-{trial.seed}" for trial in earlier]
+            known = facts | ({"gathered": gathered} if gathered else {})
+            found = AblationResults(known, (*trials, *earlier))
             found.save(results)
     if earlier:
-        say(f"Gathered from earlier calls: {', '.join(found.facts['gathered'])}.")
+        say(f"Gathered from earlier calls: {', '.join(gathered)}.")
     if others:
         say(f"Left out, because of other settings or damage: {', '.join(others)}.")
     return found
 
 
+@dataclass
 class _Run:
     """One run: trained, measured, and never done twice."""
 
-    def __init__(
-        self,
-        ablation: Ablation,
-        system: str,
-        seed: int,
-        images: ImageSet,
-        bank: MetadataBank | None,
-        network: InceptionFeatures,
-        real: Tensor,
-    ) -> None:
-        self.ablation = ablation
-        self.system = system
-        self.seed = seed
-        self.images = images
-        self.network = network
-        self.real = real
-        self.model, self.config = ablation.configs(system, seed)
-        self.bank = bank if self.model.metadata else None
-        self.run = ablation.folder / f"{system}-{seed}"
+    ablation: Ablation
+    system: str
+    seed: int
+    images: ImageSet
+    bank: MetadataBank | None
+    network: InceptionFeatures
+    real: Tensor
+
+    def __post_init__(self) -> None:
+        self.model, self.config = self.ablation.configs(self.system, self.seed)
+        self.bank = self.bank if self.model.metadata else None
+        self.run = self.ablation.folder / f"{self.system}-{self.seed}"
 
     def result(self) -> Trial:
         """Return the trial, from its record if it has been done before."""
-        self._check_folder()
-        if not (self.run / RECORD).exists():
-            self._train()
-            trial = self._measure(self._checkpoints())
-            save_record(self.run, trial, self.ablation.count)
-            for path in list_checkpoints(self.run / "checkpoints"):
-                path.unlink()  # large, and measured
-            return trial
-        trial, measured = load_record(self.run)
-        if measured != self.ablation.count:
-            raise LabError(
-                f"{self.run} was measured with {measured} generated images and not "
-                f"{self.ablation.count}; give that --count, or another --out."
-            )
-        return trial
-
-    def _check_folder(self) -> None:
-        """Make the run's folder, or make sure that it holds this run."""
-        info = wanted_run(self.ablation, self.system, self.seed, self.images)
+        info = records.wanted_run(self.ablation, self.system, self.seed, self.images)
         if not (self.run / "run.json").exists():
             prepare_folder(self.run, overwrite=False)
             info.save(self.run)
-        if not is_run(self.run, info):
+        if not records.is_run(self.run, info):
             raise LabError(
                 f"{self.run} holds a run with other settings or other data; give another --out."
             )
-
-    def _train(self) -> None:
-        """Train to the end, from the newest checkpoint if there is one."""
-        if (self.run / "generator.safetensors").exists():
-            return
-        resume = bool(list_checkpoints(self.run / "checkpoints"))
-        if not train(self.model, self.config, self.images, self.bank, self.run, resume=resume):
-            raise KeyboardInterrupt
+        if (self.run / records.RECORD).exists():
+            trial, measured = records.load_record(self.run)
+            if measured != self.ablation.count:
+                raise LabError(
+                    f"{self.run} was measured with {measured} generated images and not "
+                    f"{self.ablation.count}; give that --count, or another --out."
+                )
+            return trial
+        checkpoints = self.run / "checkpoints"
+        if not (self.run / "generator.safetensors").exists():
+            resume = bool(list_checkpoints(checkpoints))
+            if not train(self.model, self.config, self.images, self.bank, self.run, resume=resume):
+                raise KeyboardInterrupt
+        trial = self._measure(self._checkpoints())
+        records.save_record(self.run, trial, self.ablation.count)
+        for path in list_checkpoints(checkpoints):
+            path.unlink()  # large, and measured
+        return trial
 
     def _checkpoints(self) -> list[Path]:
         """Return the checkpoints to measure, without those of interruptions.
@@ -208,19 +197,3 @@ class _Run:
             )
         parameters = count(self.model).generator_parameters
         return Trial(self.system, self.seed, parameters, seconds, tuple(points))
-
-
-def _facts(
-    ablation: Ablation, images: ImageSet, device: torch.device, command: str
-) -> dict[str, Any]:
-    return {
-        "command": command,
-        "data": images.name,
-        "real_images": len(images),
-        "data_fingerprint": images.fingerprint,
-        "resolution": images.resolution,
-        "preset": ablation.preset,
-        "generated_images": ablation.count,
-        "hardware": hardware(device),
-        "versions": versions(),
-    }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slae_lib.attention import LINKS
-from slae_lib.baselines.stylegan2.family import STYLEGAN2
+from slae_lib.baselines.stylegan2.config import STYLEGAN2
 from slae_lib.config import NetworkConfig
 from slae_lib.training.config import RunConfig
 from slae_lib.training.presets import PRESETS

@@ -20,10 +20,9 @@ from slae_lib.cli.doctor import doctor
 from slae_lib.cli.evaluate import evaluate
 from slae_lib.cli.export import export
 from slae_lib.cli.metadata import metadata
-from slae_lib.cli.notebooks import notebooks
 from slae_lib.cli.options import restore_help
 from slae_lib.cli.sample import sample
-from slae_lib.cli.teaching import exam, marks
+from slae_lib.cli.teaching import exam, marks, notebooks
 from slae_lib.cli.train import train
 from slae_lib.support.errors import LabError, UsageError, in_words
 from slae_lib.support.files import write_error

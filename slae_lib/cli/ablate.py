@@ -3,28 +3,23 @@
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
-from slae_lib.cli.options import LateChoice, SpreadGroup
+from slae_lib.cli.options import DATA_SET, PATH, LateChoice, SpreadGroup, choice, number, path
 from slae_lib.support.files import short
 from slae_lib.training.presets import PRESETS
 
 
 @click.group(cls=SpreadGroup, invoke_without_command=True)
-@click.option(
-    "--data",
-    default="fluent-faces",
-    show_default=True,
-    help="Name of a data set (see `slae data list`) or a folder of pictures.",
-)
-@click.option(
+@DATA_SET
+@number(
     "--seeds",
-    type=click.IntRange(0),
+    (0, 1, 2),
+    "Of the runs; one or more. With fewer than three the intervals say next to nothing.",
+    least=0,
     multiple=True,
-    default=(0, 1, 2),
-    show_default=True,
-    help="Of the runs; one or more. With fewer than three the intervals say next to nothing.",
 )
 @click.option(
     "--systems",
@@ -33,50 +28,34 @@ from slae_lib.training.presets import PRESETS
     show_default="the paper's five",
     help="What to compare; one or more.",
 )
-@click.option(
+@choice(
     "--preset",
-    type=click.Choice(PRESETS),
-    default="cpu-demo",
-    show_default=True,
-    help="Networks and settings of FastGAN and SLAE; StyleGAN2 takes over what it can.",
+    "cpu-demo",
+    PRESETS,
+    "Networks and settings of FastGAN and SLAE; StyleGAN2 takes over what it can.",
 )
-@click.option(
+@number(
     "--images",
-    type=click.IntRange(2),
-    help="Real images that each run sees, with repetition  [default: the preset's]",
+    None,
+    "Real images that each run sees, with repetition  [default: the preset's]",
+    least=2,
 )
-@click.option(
-    "--points",
-    type=click.IntRange(1),
-    default=4,
-    show_default=True,
-    help="How many times each run is measured; the last time is its end.",
-)
-@click.option(
+@number("--points", 4, "How many times each run is measured; the last time is its end.")
+@number(
     "--count",
-    type=click.IntRange(2),
-    default=5000,
-    show_default=True,
-    help="Generated images for each measurement. On two CPU cores 1,000 take some minutes.",
+    5000,
+    "Generated images for each measurement. On two CPU cores 1,000 take some minutes.",
+    least=2,
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Folder of runs  [default: runs/ablation-DATA]"
-)
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path),
-    help="JSON file for the numbers; table and plot go beside it  [default: in --out]",
-)
+@path("--out", "Folder of runs  [default: runs/ablation-DATA]")
+@path("--results", "JSON file for the numbers; table and plot go beside it  [default: in --out]")
 def ablate(
     data: str,
     seeds: tuple[int, ...],
     systems: tuple[str, ...],
-    preset: str,
-    images: int | None,
-    points: int,
-    count: int,
     out: Path | None,
     results: Path | None,
+    **settings: Any,
 ) -> None:
     """Test the paper's claims: FastGAN, + metadata, + SLAE, + both, and StyleGAN2.
 
@@ -96,10 +75,7 @@ def ablate(
         folder=folder,
         systems=tuple(dict.fromkeys(systems or SYSTEMS)),
         seeds=tuple(dict.fromkeys(seeds)),
-        images=images,
-        points=points,
-        count=count,
-        preset=preset,
+        **settings,
     )
     file = results or folder / "ablation.json"
     try:
@@ -108,13 +84,13 @@ def ablate(
         click.echo("Stopped, with a checkpoint. The same command goes on.")
         raise click.exceptions.Exit(130) from None
     click.echo(f"\n{final_table(found)}\n\nMade:")
-    for path in (file, *write_page(found, file)):
-        click.echo(f"  {path}")
+    for made in (file, *write_page(found, file)):
+        click.echo(f"  {made}")
 
 
 @ablate.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@click.argument("table", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
+@click.argument("table", type=PATH)
 def submit(run: Path, table: Path) -> None:
     """Add a finished RUN, such as runs/ablation-fluent-faces/slae-3, to TABLE, a CSV file of many.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from slae_lib.cli.options import choice, path
 from slae_lib.config import RESOLUTIONS
 
 ON_SHEET = 400  # pictures that `slae data show --out` draws at most
@@ -32,10 +33,8 @@ def data_list() -> None:
 
 @data.command("show")
 @click.argument("data")
-@click.option("--resolution", type=click.Choice(RESOLUTIONS), default=64, show_default=True)
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Write a sheet of the pictures to this file."
-)
+@choice("--resolution", 64, RESOLUTIONS, "")
+@path("--out", "Write a sheet of the pictures to this file.")
 def data_show(data: str, resolution: int, out: Path | None) -> None:
     """Show what the lab sees of a data set or folder, as it will train on it."""
     from slae_lib.datasets import DATA_SETS, load_images
@@ -55,8 +54,8 @@ def data_show(data: str, resolution: int, out: Path | None) -> None:
     if out is not None:
         shown = min(len(images), ON_SHEET)
         part = f", the first {shown} of {len(images)}" if shown < len(images) else ""
-        for path in save_images(images.batch(range(shown)), out):
-            click.echo(f"  sheet        {path}{part}")
+        for file in save_images(images.batch(range(shown)), out):
+            click.echo(f"  sheet        {file}{part}")
 
 
 @data.command("fetch")

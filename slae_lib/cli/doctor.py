@@ -30,7 +30,8 @@ def doctor() -> None:
 
 def examine() -> Iterator[str]:
     """Yield the lines of the examination, one fact each."""
-    yield from _python()
+    where = f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"
+    yield f"[OK]   Python {platform.python_version()} on {where}"
     yield from _packages()
     yield from _torch()
     yield from _built_in_data()
@@ -38,23 +39,15 @@ def examine() -> Iterator[str]:
     yield from _disk()
 
 
-def _python() -> Iterator[str]:
-    version = platform.python_version()
-    where = f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"
-    yield f"[OK]   Python {version} on {where}"
-
-
 def _packages() -> Iterator[str]:
-    for name in ("slae-lib", *_needed()):
+    for name in ("slae-lib", *_needed(), *OPTIONAL):
         try:
             yield f"[OK]   {name} {metadata.version(name)}"
         except metadata.PackageNotFoundError:
-            yield f'[FAIL] {name} is missing; pip install -e ".[dev]" in the lab\'s folder.'
-    for name, purpose in OPTIONAL.items():
-        try:
-            yield f"[OK]   {name} {metadata.version(name)}"
-        except metadata.PackageNotFoundError:
-            yield f"[--]   {name} is not installed; needed only {purpose}."
+            if name in OPTIONAL:
+                yield f"[--]   {name} is not installed; needed only {OPTIONAL[name]}."
+            else:
+                yield f'[FAIL] {name} is missing; pip install -e ".[dev]" in the lab\'s folder.'
 
 
 def _needed() -> list[str]:
@@ -77,12 +70,11 @@ def _torch() -> Iterator[str]:
     from slae_lib.support.device import in_words, pick_device
 
     device = pick_device()
-    if device.type == "cuda":
-        yield f"[OK]   accelerator: {in_words(device)}; try --preset paper-256"
-    elif device.type != "cpu":
-        yield f"[OK]   accelerator: {in_words(device)}"
-    else:
+    if device.type == "cpu":
         yield "[--]   no accelerator; --preset cpu-demo needs none"
+    else:
+        advice = "; try --preset paper-256" if device.type == "cuda" else ""
+        yield f"[OK]   accelerator: {in_words(device)}{advice}"
 
 
 def _built_in_data() -> Iterator[str]:

@@ -2,33 +2,73 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from slae_lib.cli.evaluate_options import (
-    COMPARISON,
-    DATA,
-    DEVICE,
-    MODE,
-    OUT,
-    RESAMPLES,
-    SEARCH,
-    SEED,
-    SIDE,
-    metadata_option,
-    number,
-    run_option,
-    together,
-)
+from slae_lib.cli.options import Decorator, choice, metadata_option, number, path, together
+from slae_lib.config import RESOLUTIONS
 from slae_lib.support.errors import LabError, UsageError
 
 if TYPE_CHECKING:
-    from slae_lib.cli.report import Report
     from slae_lib.cli.subjects import Folders, Subject
+
+
+def run_option(required: bool) -> Decorator:
+    """Return the option for what is measured."""
+    return path("--run", "Folder of a finished run, or a generator.safetensors.", required=required)
+
+
+DATA = click.option("--data", help="Training images  [default: what the run was trained on]")
+SEED = click.option("--seed", type=int, default=0, show_default=True, help="Of all random choices.")
+MODE = metadata_option(
+    "Metadata of the generated images: bank, mix, gaussian or a picture's file name."
+)
+DEVICE = choice("--device", "auto", ["auto", "cpu"], "The accelerator if there is one, or the CPU.")
+OUT = path(
+    "--out", "JSON file; pictures go beside it  [default: evaluation-WHAT.json in the run's folder]"
+)
+SIDE = choice(
+    "--side",
+    64,
+    [64, 128, 256],
+    "Side length at which VGG-16 sees the images; small ones see through blur, and are fast.",
+)
+RESAMPLES = number("--resamples", 200, "Of the bootstrap interval.", least=2)
+COMPARISON = together(  # of a run with its data, or of two folders
+    run_option(required=False),
+    DATA,
+    click.option("--real", help="Folder of pictures or name of a data set."),
+    click.option("--fake", help="Folder of pictures or name of a data set."),
+    choice(
+        "--resolution",
+        None,
+        RESOLUTIONS,
+        "Bring both folders to this size as training does  "
+        "[default: every picture at its own size, as pytorch-fid]",
+    ),
+    number("--count", 5000, "Images to generate.", least=2),
+    SEED,
+    MODE,
+    DEVICE,
+    OUT,
+)
+SEARCH = together(  # of latent back-tracking
+    click.option(
+        "--images",
+        help="Held-out images to reconstruct, folder or name  [default: training images]",
+    ),
+    number("--targets", 8, "Images to reconstruct, spread over the set."),
+    choice(
+        "--distance",
+        "lpips",
+        ["lpips", "vgg", "l1"],
+        "Calibrated LPIPS, uncalibrated VGG-16 distance, or L1; the result says which.",
+    ),
+    number("--steps", 200, "Of the search, from each start."),
+    number("--restarts", 2, "Random starts for each image."),
+)
 
 
 @click.group()
@@ -46,36 +86,30 @@ def evaluate() -> None:
 @evaluate.command()
 @COMPARISON
 @RESAMPLES
-def fid(count: int, resamples: int, **subject: Any) -> None:
+def fid(**options: Any) -> None:
     """FID with its interval, and KID beside it.
 
     Either --run, against its training images, or --real and --fake.
     """
-    from slae_lib.cli.measurements import add_fid
-
-    _measure("fid", {"fid": partial(add_fid, count=count, resamples=resamples)}, **subject)
+    _measure("fid", ["fid"], **options)
 
 
 @evaluate.command()
 @COMPARISON
-def kid(count: int, **subject: Any) -> None:
+def kid(**options: Any) -> None:
     """KID, which has no bias however few images there are.
 
     Either --run, against its training images, or --real and --fake.
     """
-    from slae_lib.cli.measurements import add_kid
-
-    _measure("kid", {"kid": partial(add_kid, count=count)}, **subject)
+    _measure("kid", ["kid"], **options)
 
 
 @evaluate.command()
 @run_option(required=True)
 @together(DATA, number("--count", 100, "Images to generate."), SEED, MODE, SIDE, DEVICE, OUT)
-def novelty(count: int, side: int, **subject: Any) -> None:
+def novelty(count: int, **options: Any) -> None:
     """Nearest training images of samples; flags copies."""
-    from slae_lib.cli.measurements import add_novelty
-
-    _measure("novelty", {"novelty": partial(add_novelty, count=count, side=side)}, **subject)
+    _measure("novelty", ["novelty"], samples=count, **options)
 
 
 @evaluate.command()
@@ -87,15 +121,11 @@ def novelty(count: int, side: int, **subject: Any) -> None:
     "image itself."
 )
 @together(SEED, DEVICE, OUT)
-def backtracking(mode: str, optimise_metadata: bool, **options: Any) -> None:
+def backtracking(mode: str, **options: Any) -> None:
     """Latent back-tracking: how near can the generator come to given images?"""
-    from slae_lib.cli.measurements import add_backtracking
-
-    of_target = mode == "target"
-    search = _search(options)
-    search |= {"optimise_metadata": optimise_metadata, "metadata_of_target": of_target}
-    measures = {"backtracking": partial(add_backtracking, **search)}
-    _measure("backtracking", measures, mode="bank" if of_target else mode, **options)
+    own = mode == "target"
+    mode = "bank" if own else mode
+    _measure("backtracking", ["backtracking"], mode=mode, metadata_of_target=own, **options)
 
 
 @evaluate.command("all")
@@ -104,40 +134,21 @@ def backtracking(mode: str, optimise_metadata: bool, **options: Any) -> None:
 @number("--count", 5000, "Images to generate for FID and KID.", least=2)
 @number("--samples", 100, "Images to generate for novelty.")
 @together(SEARCH, SEED, MODE, SIDE, RESAMPLES, DEVICE, OUT)
-def everything(count: int, samples: int, side: int, resamples: int, **options: Any) -> None:
+def everything(**options: Any) -> None:
     """FID, KID, novelty and back-tracking; what cannot be measured is named and left out."""
-    from slae_lib.cli.measurements import add_backtracking, add_fid, add_novelty
     from slae_lib.datasets import load_images
 
-    search = _search(options)
-    if search["images"] is not None:  # before an hour of measuring: are they there?
-        load_images(search["images"], 64)
-    measures = {
-        "fid": partial(add_fid, count=count, resamples=resamples),
-        "novelty": partial(add_novelty, count=samples, side=side),
-        "backtracking": partial(add_backtracking, **search),
-    }
-    _measure("all", measures, **options)
+    if options["images"] is not None:  # before an hour of measuring: are they there?
+        load_images(options["images"], 64)
+    _measure("all", ["fid", "novelty", "backtracking"], **options)
 
 
-def _search(options: dict[str, Any]) -> dict[str, Any]:
-    """Take what `SEARCH` adds out of ``options``."""
-    return {
-        name: options.pop(name) for name in ("images", "targets", "distance", "steps", "restarts")
-    }
-
-
-def _measure(
-    what: str,
-    measures: "Mapping[str, Callable[[Report, Any], None]]",
-    *,
-    out: Path | None,
-    **options: Any,
-) -> None:
-    """Take measures, print the table, and write JSON and pictures.
+def _measure(what: str, measures: list[str], *, out: Path | None, **options: Any) -> None:
+    """Take `measurements`, print the table, and write JSON and pictures.
 
     A measure that fails is named in the report, unless none can be taken at all.
     """
+    from slae_lib.cli import measurements
     from slae_lib.cli.report import Report
     from slae_lib.support.files import check_still_there, check_writable
 
@@ -149,9 +160,9 @@ def _measure(
     report = Report(shlex.join(["slae", *sys.argv[1:]]), subject.facts())
     missing: list[LabError] = []
     try:
-        for name, measure in measures.items():
+        for name in measures:
             try:
-                measure(report, subject)
+                getattr(measurements, f"add_{name}")(report, subject, **options)
             except LabError as problem:
                 report.add_missing(name, str(problem))
                 missing.append(problem)
@@ -168,30 +179,21 @@ def _measure(
         report.save(out)
         report.draw(out)
         click.echo("\nMade:")
-        for path in (out, *report.pictures):
-            click.echo(f"  {path}")
+        for file in (out, *report.pictures):
+            click.echo(f"  {file}")
 
 
-def _subject(
-    *,
-    run: Path | None,
-    data: str | None,
-    seed: int,
-    mode: str,
-    device: str,
-    real: str | None = None,
-    fake: str | None = None,
-    resolution: int | None = None,
-) -> "Subject | Folders":
+def _subject(run: Path | None, data: str | None, **how: Any) -> "Subject | Folders":
     """Return what is measured: a generator with its training images, or two folders."""
     from slae_lib.cli.subjects import Folders, Subject
 
+    real, fake, resolution = (how.get(name) for name in ("real", "fake", "resolution"))
     if run is not None and real is None and fake is None:
         if resolution is not None:
             raise UsageError("--resolution is for two folders; a run has its own.")
-        return Subject(run, data, seed, mode, device)
+        return Subject(run, data, how["seed"], how["mode"], how["device"])
     if run is not None or real is None or fake is None:
         raise UsageError("Give either --run RUN, or both --real and --fake.")
     if data is not None:
         raise UsageError("--data belongs to --run; with --fake the other side is --real.")
-    return Folders(real, fake, resolution, seed, device)
+    return Folders(real, fake, resolution, how["seed"], how["device"])

@@ -4,21 +4,13 @@ from pathlib import Path
 
 import click
 
+from slae_lib.cli.options import choice, path
+
 
 @click.command()
-@click.option(
-    "--run", type=click.Path(path_type=Path), required=True, help="Folder of a finished run."
-)
-@click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="Folder for the small copy."
-)
-@click.option(
-    "--precision",
-    type=click.Choice(["fp16", "fp32"]),
-    default="fp16",
-    show_default=True,
-    help="Of the stored generator.",
-)
+@path("--run", "Folder of a finished run.", required=True)
+@path("--out", "Folder for the small copy.", required=True)
+@choice("--precision", "fp16", ["fp16", "fp32"], "Of the stored generator.")
 @click.option(
     "--onnx",
     is_flag=True,
@@ -35,5 +27,5 @@ def export(run: Path, out: Path, precision: str, onnx: bool) -> None:
 
         generator = load_generator(out / "generator.safetensors")
         written.append(export_onnx(generator, out / "generator.onnx", half=precision == "fp16"))
-    for path in written:
-        click.echo(f"{path}  {path.stat().st_size / 1e6:.2f} MB")
+    for file in written:
+        click.echo(f"{file}  {file.stat().st_size / 1e6:.2f} MB")

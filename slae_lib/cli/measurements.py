@@ -1,6 +1,8 @@
 """Whole measurements, from a `Subject` or two folders of pictures to a `Report`.
 
-This is what ``slae evaluate`` does: each function fills a report and draws its pictures.
+This is what ``slae evaluate`` does: each function fills a report and draws its pictures. It is
+given all options of the command, and takes those that are its own; what each of them means is said
+where they are made, in `slae_lib.cli.evaluate`.
 """
 
 from dataclasses import asdict
@@ -30,15 +32,10 @@ from slae_lib.support.pretrained import MissingWeightsError
 SHOWN_PAIRS = 16
 
 
-def add_fid(report: Report, subject: Subject | Folders, *, count: int, resamples: int) -> None:
-    """Measure FID with its interval, and KID beside it.
-
-    Args:
-        report: gets the results.
-        subject: what is measured.
-        count: how many images of a generator.
-        resamples: of the interval.
-    """
+def add_fid(
+    report: Report, subject: Subject | Folders, *, count: int, resamples: int, **_: Any
+) -> None:
+    """Measure FID with its interval, and KID beside it."""
     result = compare_features(*subject.features(count), resamples, subject.seed)
     interval, words = _interval(result.interval, result.generated, 3)
     values = {
@@ -54,7 +51,7 @@ def add_fid(report: Report, subject: Subject | Folders, *, count: int, resamples
     _tell_kid(report, result.kid)
 
 
-def add_kid(report: Report, subject: Subject | Folders, *, count: int) -> None:
+def add_kid(report: Report, subject: Subject | Folders, *, count: int, **_: Any) -> None:
     """Measure KID of ``count`` generated images, or of two folders."""
     _tell_kid(report, kernel_distance(*subject.features(count), seed=subject.seed))
 
@@ -73,17 +70,10 @@ def _tell_kid(report: Report, result: KidResult) -> None:
     report.add("kid", values, [("KID x 1000", words)])
 
 
-def add_novelty(report: Report, subject: Subject, *, count: int, side: int) -> None:
-    """Measure the novelty of ``count`` samples, to be drawn beside their nearest images.
-
-    Args:
-        report: gets the result and the drawings.
-        subject: what is measured.
-        count: how many samples.
-        side: at which VGG-16 sees the images.
-    """
-    samples, training = subject.samples.first(count), subject.training
-    result = measure_novelty(samples, training, VggFeatures(side, samples.device))
+def add_novelty(report: Report, subject: Subject, *, samples: int, side: int, **_: Any) -> None:
+    """Measure the novelty of samples, to be drawn beside their nearest images."""
+    drawn, training = subject.samples.first(samples), subject.training
+    result = measure_novelty(drawn, training, VggFeatures(side, drawn.device))
     features, copied = result.features, result.copied
     values = {
         "samples": len(copied),
@@ -109,13 +99,13 @@ def add_novelty(report: Report, subject: Subject, *, count: int, side: int) -> N
     closest = features.distances.argsort()[:SHOWN_PAIRS]
     nearest = features.nearest[closest]
     report.drawings["pairs"] = lambda: pairs_figure(
-        samples.batch(closest),
+        drawn.batch(closest),
         training.batch(nearest),
         features.distances[closest].tolist(),
         measure=features.measure,
         names=[training.names[index] for index in nearest.tolist()],
         copied=copied[closest].tolist(),
-        title=f"The samples nearest to a training image ({len(closest)} of {count})",
+        title=f"The samples nearest to a training image ({len(closest)} of {samples})",
         attribution=training.attribution,
     )
     report.drawings["novelty"] = lambda: novelty_figure(result)
@@ -132,19 +122,9 @@ def add_backtracking(
     restarts: int,
     optimise_metadata: bool = False,
     metadata_of_target: bool = False,
+    **_: Any,
 ) -> None:
     """Look for given images in the generator's range.
-
-    Args:
-        report: gets the result and the drawing.
-        subject: what is measured.
-        images: folder or name of held-out images; the training images if None.
-        targets: how many of them, spread evenly.
-        distance: ``"lpips"``, ``"vgg"`` or ``"l1"``.
-        steps: of the search, from each start.
-        restarts: random starts for each image.
-        optimise_metadata: search for metadata as well.
-        metadata_of_target: start with the metadata of each image itself.
 
     Raises:
         MissingWeightsError: if the distance needs weights that cannot be had.

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from slae_lib.cli.options import PATH, path
 from slae_lib.support.errors import UsageError
 
 
@@ -15,9 +16,7 @@ def metadata() -> None:
 @metadata.command("extract")
 @click.option("--data", required=True, help="Name of a data set or a folder of pictures.")
 @click.option("--layer", default="relu5_3", show_default=True, help="A relu of VGG-16.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="File  [default: where training looks for it]"
-)
+@path("--out", "File  [default: where training looks for it]")
 def metadata_extract(data: str, layer: str, out: Path | None) -> None:
     """Extract the metadata of every picture with VGG-16, once.
 
@@ -29,13 +28,13 @@ def metadata_extract(data: str, layer: str, out: Path | None) -> None:
 
     images = load_images(data, RESOLUTION)
     bank = extract(images, layer)
-    path = out or cached_file(images, layer)
-    bank.save(path)
-    click.echo(f"{path}: {len(bank)} pictures, {bank.values.shape[1]} numbers each")
+    goal = out or cached_file(images, layer)
+    bank.save(goal)
+    click.echo(f"{goal}: {len(bank)} pictures, {bank.values.shape[1]} numbers each")
 
 
 @metadata.command("show")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PATH)
 @click.option("--neighbours", "picture", help="Name of a picture: show the ones most like it.")
 def metadata_show(file: Path, picture: str | None) -> None:
     """Show what a metadata file holds."""

@@ -1,4 +1,4 @@
-"""Command-line options made from the fields of the configurations."""
+"""How options are written, and those that are made from the fields of the configurations."""
 
 import ast
 import dataclasses
@@ -7,11 +7,56 @@ import textwrap
 import types
 import typing
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, Literal
 
 import click
 
 from slae_lib.support.settings import choices_of, listed
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+PATH = click.Path(path_type=Path)
+
+
+def path(name: str, words: str, **more: Any) -> Decorator:
+    """Return an option for a file or a folder; ``more`` goes to `click.option`, as below."""
+    return click.option(name, type=PATH, help=words, **more)
+
+
+def number(name: str, default: Any, words: str, least: int = 1, **more: Any) -> Decorator:
+    """Return an option for a whole number of ``least`` or more."""
+    kind = click.IntRange(least)
+    return click.option(name, type=kind, default=default, show_default=True, help=words, **more)
+
+
+def choice(name: str, default: Any, choices: Iterable[Any], words: str, **more: Any) -> Decorator:
+    """Return an option for one of ``choices``."""
+    kind = click.Choice(list(choices))
+    return click.option(name, type=kind, default=default, show_default=True, help=words, **more)
+
+
+def metadata_option(words: str) -> Decorator:
+    """Return the option for where metadata comes from."""
+    return click.option("--metadata", "mode", default="bank", show_default=True, help=words)
+
+
+def together(*options: Decorator) -> Decorator:
+    """Return a decorator that adds ``options`` to a command, in this order."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+DATA_SET = click.option(
+    "--data",
+    default="fluent-faces",
+    show_default=True,
+    help="Name of a data set (see `slae data list`) or a folder of pictures.",
+)
 
 
 class SectionedCommand(click.Command):
@@ -97,7 +142,7 @@ class SectionOption(click.Option):
 
 def config_options(
     config: type, section: str, without: Iterable[str] = (), usual: Any = None
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+) -> Decorator:
     """Return a decorator that adds an option for every field of a configuration.
 
     An option that is not given is None, so that a preset can speak.
@@ -115,18 +160,21 @@ def config_options(
             if field.name in without:
                 continue
             name = field.name.replace("_", "-")
-            hint = _without_none(hints[field.name])
+            hint = hints[field.name]
+            if typing.get_origin(hint) in (typing.Union, types.UnionType):  # of it and None
+                hint = next(kind for kind in typing.get_args(hint) if kind is not type(None))
+            choices, value = field.metadata["choices"], getattr(usual, field.name, None)
+            shown = ("no", "yes")[value] if isinstance(value, bool) else value
+            default = "" if value is None else f"  [default: {shown}]"
             declaration = f"--{name}/--no-{name}" if hint is bool else f"--{name}"
             option = click.option(
                 declaration,
                 field.name,
                 cls=SectionOption,
                 section=section,
-                type=LateChoice(field.metadata["choices"])
-                if field.metadata["choices"]
-                else _click_type(hint),
+                type=LateChoice(choices) if choices else _click_type(hint),
                 default=None,
-                help=f"{field.metadata['help']}.{_default(usual, field.name)}",
+                help=f"{field.metadata['help']}.{default}",
             )
             command = option(command)
         return command
@@ -134,23 +182,10 @@ def config_options(
     return decorate
 
 
-def _default(usual: Any, name: str) -> str:
-    value = getattr(usual, name, None)
-    if value is None:
-        return ""
-    return f"  [default: {('no', 'yes')[value] if isinstance(value, bool) else value}]"
-
-
 def given(config: type, values: dict[str, Any]) -> dict[str, Any]:
     """Return those of ``values`` that are fields of ``config`` and were given."""
     names = {field.name for field in dataclasses.fields(config)}
     return {name: value for name, value in values.items() if name in names and value is not None}
-
-
-def _without_none(hint: Any) -> Any:
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return next(inner for inner in typing.get_args(hint) if inner is not type(None))
-    return hint
 
 
 def _click_type(hint: Any) -> Any:

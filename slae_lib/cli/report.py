@@ -1,6 +1,5 @@
 """Results as a printed table and as JSON, with all that is needed to measure them again."""
 
-import json
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from slae_lib.plotting.style import save_figure
 from slae_lib.support.files import atomic_write
+from slae_lib.support.sealed import write_json
 from slae_lib.training.run import versions
 
 if TYPE_CHECKING:
@@ -72,10 +72,8 @@ class Report:
             **self.results,
             "notes": self.notes,
         }
-        with atomic_write(path) as temporary:
-            # JSON has no infinity: a result that is none must not make a file that is none.
-            text = json.dumps(_finite(values), indent=2, allow_nan=False)
-            temporary.write_text(text + "\n", encoding="utf-8")
+        # JSON has no infinity: a result that is none must not make a file that is none.
+        write_json(path, _finite(values))
 
     def draw(self, path: Path) -> None:
         """Draw the figures beside ``path``, the file of the report.

@@ -4,32 +4,24 @@ from pathlib import Path
 
 import click
 
+from slae_lib.cli.options import metadata_option, number, path
+
 
 @click.command()
-@click.option(
-    "--run",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Folder of a finished run, or a generator.safetensors.",
-)
-@click.option("--count", type=click.IntRange(1), default=16, show_default=True, help="Images.")
+@path("--run", "Folder of a finished run, or a generator.safetensors.", required=True)
+@number("--count", 16, "Images.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of noise and metadata.")
-@click.option(
-    "--metadata",
-    "mode",
-    default="bank",
-    show_default=True,
-    help="bank: of training images; mix: blends of them; gaussian: drawn from their "
-    "distribution; or a picture's file name: of that picture.",
+@metadata_option(
+    "bank: of training images; mix: blends of them; gaussian: drawn from their distribution; or a "
+    "picture's file name: of that picture."
 )
-@click.option(
+@path(
     "--out",
-    type=click.Path(path_type=Path),
-    help="Sheet of all images, or of the first ones if they are very many: .png, .jpg or .webp  "
+    "Sheet of all images, or of the first ones if they are very many: .png, .jpg or .webp  "
     "[default: samples-SEED.png beside the generator, samples-METADATA-SEED.png with another "
     "--metadata than bank; none with --each]",
 )
-@click.option("--each", type=click.Path(path_type=Path), help="Folder to write each image to.")
+@path("--each", "Folder to write each image to.")
 def sample(
     run: Path, count: int, seed: int, mode: str, out: Path | None, each: Path | None
 ) -> None:
@@ -51,6 +43,6 @@ def sample(
     prepare_process()
     images = GeneratedImages.from_file(file, count, seed, mode)
     shown = on_sheet(count, images.resolution)
-    for path in save_images(images, sheet, each, progress=True):
-        part = f" (the first {shown} of {count})" if path == sheet and shown < count else ""
-        click.echo(f"{path}{part}")
+    for made in save_images(images, sheet, each, progress=True):
+        part = f" (the first {shown} of {count})" if made == sheet and shown < count else ""
+        click.echo(f"{made}{part}")

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from slae_lib.datasets import ImageSet, load_images
 from slae_lib.evaluation.fid import InceptionFeatures
-from slae_lib.evaluation.sources import FolderImages
+from slae_lib.evaluation.sources import FolderImages, StoredImages
 from slae_lib.support.device import pick_device
 from slae_lib.support.errors import LabError
 from slae_lib.training.run import RunInfo, generator_file
@@ -122,7 +122,7 @@ class Folders:
         check_seed(self.seed)
 
     @cached_property
-    def sides(self) -> list[FolderImages | ImageSet]:
+    def sides(self) -> list[StoredImages]:
         """The pictures of both."""
         return [
             FolderImages(side) if self.resolution is None else load_images(side, self.resolution)
@@ -144,5 +144,5 @@ class Folders:
         return network.of_stored(self.sides[0]), network.of(self.sides[1])
 
 
-def _facts(images: ImageSet | FolderImages) -> dict[str, Any]:
+def _facts(images: StoredImages) -> dict[str, Any]:
     return {"data": images.name, "images": len(images), "fingerprint": images.fingerprint}

@@ -5,16 +5,19 @@ import functools
 import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from slae_lib.cli.options import SectionedCommand, config_options, given
+from slae_lib.cli.options import DATA_SET, SectionedCommand, choice, config_options, given, path
 from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.files import short
 from slae_lib.training.config import RunConfig
 from slae_lib.training.families import all_presets, families
 from slae_lib.training.presets import Preset
+
+if TYPE_CHECKING:
+    from slae_lib.training.run import RunInfo
 
 FEW_IMAGES = 8_000
 """What a run has to have seen before its samples can be judged."""
@@ -55,26 +58,17 @@ def _family_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command(cls=SectionedCommand, help=HELP)
-@click.option(
+@choice(
     "--preset",
-    type=click.Choice(list(all_presets())),
-    default=USUAL,
-    show_default=True,
-    help="Named configuration; every option below changes one thing in it.",
+    USUAL,
+    all_presets(),
+    "Named configuration; every option below changes one thing in it.",
 )
-@click.option(
-    "--data",
-    default="fluent-faces",
-    show_default=True,
-    help="Name of a data set (see `slae data list`) or a folder of pictures.",
-)
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Folder of the run  [default: runs/DATA-PRESET]"
-)
-@click.option(
+@DATA_SET
+@path("--out", "Folder of the run  [default: runs/DATA-PRESET]")
+@path(
     "--resume",
-    type=click.Path(path_type=Path),
-    help="Go on with the run in this folder; only its iterations, how often it writes, and the "
+    "Go on with the run in this folder; only its iterations, how often it writes, and the "
     "folder of its pictures can be given anew.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the run that --out already holds.")
@@ -92,7 +86,7 @@ def train(
 ) -> None:
     """Train a generator and leave it, with pictures, in the folder of a run."""
     from slae_lib.training.loop import check_inputs
-    from slae_lib.training.run import RunInfo, check_folder, prepare_folder, versions
+    from slae_lib.training.run import RunInfo, check_folder, prepare_folder
     from slae_lib.training.start import load_inputs
 
     if resume is not None:
@@ -113,19 +107,13 @@ def train(
         )
 
     check_inputs(model, config, images, bank)
-    info = RunInfo(
-        model=model,
-        train=config,
-        data=images.reference,
-        data_fingerprint=images.fingerprint,
-        versions=versions(),
-    )
+    info = RunInfo.of(model, config, images)
 
     def prepare() -> None:  # as late as possible: --overwrite must not delete a run for nothing
         prepare_folder(run, overwrite)
         info.save(run)
 
-    _train(ctx, model, config, images, bank, run, resume=False, prepare=prepare)
+    _train(ctx, info, images, bank, run, resume=False, prepare=prepare)
 
 
 def _refuse_foreign(chosen: Preset, preset: str, fields: dict[str, Any]) -> None:
@@ -166,7 +154,7 @@ def _continue(ctx: click.Context, run: Path, fields: dict[str, Any]) -> None:
     )
     click.echo(f"Going on at iteration {done} of {wanted}.")
     prepare = functools.partial(now.save, run)
-    _train(ctx, now.model, now.train, images, bank, run, resume=True, prepare=prepare)
+    _train(ctx, now, images, bank, run, resume=True, prepare=prepare)
 
 
 def _is_complete(run: Path, iteration: int) -> bool:
@@ -184,8 +172,7 @@ def _is_complete(run: Path, iteration: int) -> bool:
 
 def _train(
     ctx: click.Context,
-    model: Any,
-    config: RunConfig,
+    info: "RunInfo",
     images: Any,
     bank: Any,
     run: Path,
@@ -199,6 +186,7 @@ def _train(
     from slae_lib.support.device import pick_device
     from slae_lib.training.loop import train as run_training
 
+    model, config = info.model, info.train
     # As the training will find them, whatever a launcher was asked for.
     processes = PartialState(cpu=pick_device(config.device).type == "cpu")
     batch_size = config.batch_size * processes.num_processes
@@ -224,7 +212,8 @@ def _train(
     made = [*write_gallery(run, images), (run / "generator.safetensors", "the generator")]
     click.echo("\nMade:")
     _print_columns((str(path), text) for path, text in made)
-    further = _further(config.iterations, batch_size)
+    # Twice as many, or as many as give pictures.
+    further = max(2 * config.iterations, -(-2 * FEW_IMAGES // batch_size // 100) * 100)
     click.echo("\nNext:")
     _print_columns(
         [
@@ -233,11 +222,6 @@ def _train(
             ("slae train --data FOLDER", "learn your own pictures"),
         ]
     )
-
-
-def _further(iterations: int, batch_size: int) -> int:
-    """Return to how many iterations to go on: twice as many, or as many as give pictures."""
-    return max(2 * iterations, -(-2 * FEW_IMAGES // batch_size // 100) * 100)
 
 
 def _print_columns(lines: Iterable[tuple[str, str]]) -> None:

@@ -18,9 +18,6 @@ from slae_lib.datasets.sets import ImageSet
 from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.sealed import check_like, load_tensors, reading, save_tensors
 
-RESOLUTION = 256
-"""Side length of the pictures that metadata is extracted from, whatever is trained later."""
-
 Scale = Literal["standardised", "raw"]
 Mode = Literal["bank", "mix", "gaussian"]
 

@@ -7,11 +7,7 @@ numbers do not fill their bits, from a microscope or a camera of 12 bits, black 
 import numpy as np
 from PIL import Image
 
-_BITS, _HIGHEST, _FORMAT = (
-    258,
-    281,
-    339,
-)  # tags of TIFF: BitsPerSample and so on
+_BITS, _HIGHEST, _FORMAT = 258, 281, 339  # tags of TIFF: BitsPerSample and so on
 _REAL = 3  # a SampleFormat
 DARKEST = 16
 """A deep picture that reaches nowhere this level of 255 is refused."""

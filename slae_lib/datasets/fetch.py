@@ -7,7 +7,6 @@ download that differs is refused.
 
 import contextlib
 import difflib
-import json
 import re
 import shutil
 import tarfile
@@ -24,8 +23,8 @@ from slae_lib.datasets.archives import HostileArchive, extract_pictures
 from slae_lib.datasets.find import find_pictures
 from slae_lib.support.downloads import download, is_offline
 from slae_lib.support.errors import LabError, UsageError
-from slae_lib.support.files import atomic_write, write_error
-from slae_lib.support.sealed import read_json, reading
+from slae_lib.support.files import writing
+from slae_lib.support.sealed import read_json, reading, write_json
 
 LARGEST_ARCHIVE = 512 * 2**20
 """Bytes of a download at most; the registered archives hold some hundred small pictures each."""
@@ -71,7 +70,7 @@ def fetch(name: str, *, announce: Callable[[str], None] = print, progress: bool 
             f"{name} can only be downloaded by hand: {info.source}; put its pictures into {folder}."
         )
     announce(f"{name}: {info.title}. Licence: {info.licence}. Source: {info.source}.")
-    try:
+    with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f".{name}.lock")):
             if not _is_here(folder):  # another process may have brought it meanwhile
@@ -81,8 +80,6 @@ def fetch(name: str, *, announce: Callable[[str], None] = print, progress: bool 
                     _fetch_flowers(info)
                 else:
                     _fetch_archive(info, progress)
-    except OSError as error:
-        raise write_error(folder, error) from error
     found = len(find_pictures(folder))
     if info.images is not None and found != info.images:
         words = f"{name} has {found} pictures, and its publisher names {info.images}."
@@ -125,8 +122,7 @@ def _fetch_archive(info: DataSetInfo, progress: bool) -> None:
         "first_fetched": date.today().isoformat(),
     }
     if not record_file(info).exists():
-        with atomic_write(record_file(info)) as temporary:
-            temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        write_json(record_file(info), record)
     archive.unlink()
 
 

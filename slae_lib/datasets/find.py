@@ -49,7 +49,7 @@ def find_pictures(folder: Path) -> list[str]:
     seen = {top}
     names = []
     foreign: list[str] = []  # the suffix of each picture that the lab does not read
-    kinds = FOREIGN_SUFFIXES | Image.registered_extensions().keys() - {".pdf"}
+    odd_kinds = FOREIGN_SUFFIXES | Image.registered_extensions().keys() - {".pdf"}
 
     # A link up to a folder that contains this one would lead to the rest of the disk.
     def is_new(path: Path) -> bool:
@@ -59,26 +59,21 @@ def find_pictures(folder: Path) -> list[str]:
         seen.add(real)
         return True
 
+    def skip(path: object, why: str, level: int) -> None:
+        warnings.warn(f"Skipped {path}: {why}.", SkippedPicture, stacklevel=level)
+
     def unreadable(error: OSError) -> None:
         if Path(error.filename) == top:
             raise LabError(
                 f"The folder {folder} cannot be read ({error.strerror}); change its permissions."
             ) from error
-        warnings.warn(
-            f"Skipped {error.filename}: it cannot be read ({error.strerror}).",
-            SkippedPicture,
-            stacklevel=6,
-        )
+        skip(error.filename, f"it cannot be read ({error.strerror})", level=7)
 
     for root, folders, files in os.walk(top, onerror=unreadable, followlinks=True):
         here = Path(root)
         inside = "" if here == top else f"{here.relative_to(top).as_posix()}/"
         if here != top and "run.json" in files:
-            warnings.warn(
-                f"Skipped {here}: it is the folder of a run, and its pictures are drawn ones.",
-                SkippedPicture,
-                stacklevel=5,
-            )
+            skip(here, "it is the folder of a run, and its pictures are drawn ones", level=6)
             folders.clear()
             continue
         folders.sort(key=lambda name: ((here / name).is_symlink(), name))  # links come last
@@ -93,10 +88,19 @@ def find_pictures(folder: Path) -> list[str]:
                 continue
             if suffix in SUFFIXES:
                 names.append(inside + name)
-            elif suffix in kinds or (not suffix and _is_picture(here / name)):
+            elif suffix in odd_kinds or (not suffix and _is_picture(here / name)):
                 foreign.append(suffix or "no suffix")
     if foreign:
-        _warn_of_foreign(folder, foreign)
+        kinds = ", ".join(sorted(set(foreign)))
+        what, were, them = f"{len(foreign)} files of other kinds", "were", "them"
+        if len(foreign) == 1:
+            what, were, them = "1 file of another kind", "was", "it"
+        warnings.warn(
+            f"{what} ({kinds}) {were} left out of {folder}; save {them} as .jpg or .png to use "
+            f"{them}.",
+            SkippedPicture,
+            stacklevel=3,
+        )
     splits = sorted({part for name in names for part in name.split("/")[:-1]} & SPLITS)
     if len(splits) > 1:
         warnings.warn(
@@ -120,15 +124,3 @@ def _is_picture(path: Path) -> bool:
             return True
     except Exception:  # whatever a file of another kind makes of Pillow
         return False
-
-
-def _warn_of_foreign(folder: Path, suffixes: list[str]) -> None:
-    kinds = ", ".join(sorted(set(suffixes)))
-    several = len(suffixes) > 1
-    what = f"{len(suffixes)} files of other kinds" if several else "1 file of another kind"
-    warnings.warn(
-        f"{what} ({kinds}) {'were' if several else 'was'} left out of {folder}; save "
-        f"{'them' if several else 'it'} as .jpg or .png to use {'them' if several else 'it'}.",
-        SkippedPicture,
-        stacklevel=4,
-    )

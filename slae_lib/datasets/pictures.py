@@ -98,7 +98,11 @@ def decode(file: BinaryIO, resolution: int) -> Tensor:
         # A long text or colour profile is no fault of a picture; Pillow allows 1 MB.
         PngImagePlugin.MAX_TEXT_CHUNK = max(PngImagePlugin.MAX_TEXT_CHUNK, _MAX_CHUNK)
         image: Image.Image = Image.open(file, formats=FORMATS)
-        _check_size(*image.size)
+        if image.width * image.height > _most_pixels():  # only the header has been read so far
+            raise BadPicture(_too_large())
+        if min(image.size) < MIN_SIDE:
+            size = f"{image.width}x{image.height}"
+            raise BadPicture(f"it is {size} pixels; each side has to be {MIN_SIDE} or more")
         large = image.width * image.height > _most_pixels(_MAX_THREADS)
         with _ONE_LARGE if large else nullcontext():
             highest = white_level(image)
@@ -114,8 +118,10 @@ def decode(file: BinaryIO, resolution: int) -> Tensor:
         raise BadPicture("it is no JPEG, PNG, WebP, BMP, GIF or TIFF picture") from error
     except Exception as error:
         raise BadPicture(f"it is damaged or of an unknown kind ({error})") from error
-    square = _middle_square(image)
-    if square.width != resolution:
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    square = image.crop((left, top, left + side, top + side))
+    if side != resolution:
         square = square.resize((resolution, resolution), Image.Resampling.LANCZOS)
     pixels = torch.from_numpy(np.array(square))  # (R, R, 3)
     return pixels.permute(2, 0, 1).contiguous()  # (3, R, R)
@@ -165,14 +171,6 @@ def _most_pixels(threads: int = 1) -> int:
     return min(MAX_PIXELS, memory() // 2 // _PIXEL // threads)
 
 
-def _check_size(width: int, height: int) -> None:
-    # Only the header has been read so far.
-    if width * height > _most_pixels():
-        raise BadPicture(_too_large())
-    if min(width, height) < MIN_SIDE:
-        raise BadPicture(f"it is {width}x{height} pixels; each side has to be {MIN_SIDE} or more")
-
-
 def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
@@ -188,9 +186,3 @@ def _over_white(image: Image.Image, highest: int | None) -> Image.Image:
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
     return image.convert("RGB")
-
-
-def _middle_square(image: Image.Image) -> Image.Image:
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    return image.crop((left, top, left + side, top + side))

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from slae_lib.config import RESOLUTIONS
-from slae_lib.datasets.cache import Pixels
+from slae_lib.datasets.cache import Pixels, fingerprint
 from slae_lib.datasets.depth import BadPicture
 from slae_lib.datasets.find import find_pictures
 from slae_lib.datasets.folders import read_folder
@@ -179,8 +179,8 @@ def _load_registered(info: DataSetInfo, resolution: int) -> ImageSet:
 def _load_folder(folder: Path, name: str, resolution: int) -> ImageSet:
     files = find_pictures(folder)
     in_memory = len(files) * 3 * resolution**2 <= MEMORY_LIMIT
-    contents = read_folder(folder, files, resolution, in_memory)
-    names, bad = tuple(contents.files.digests), contents.files.reasons
+    index, images, pixels = read_folder(folder, files, resolution, in_memory)
+    names, bad = tuple(index.digests), index.reasons
     if not names:
         first = next(iter(bad))
         raise LabError(
@@ -195,8 +195,8 @@ def _load_folder(folder: Path, name: str, resolution: int) -> ImageSet:
         name=name,
         resolution=resolution,
         names=names,
-        fingerprint=contents.fingerprint,
-        images=contents.images,
+        fingerprint=fingerprint(index.digests),
+        images=images,
         folder=folder.resolve(),
-        pixels=contents.pixels,
+        pixels=pixels,
     )

@@ -19,11 +19,7 @@ _STORED = {"fluent-faces": "fluent_faces_metadata.safetensors"}
 
 
 def extract(
-    images: ImageSet,
-    layer: str = "relu5_3",
-    batch_size: int = 8,
-    progress: bool = True,
-    device: torch.device | str = "cpu",
+    images: ImageSet, layer: str = "relu5_3", batch_size: int = 8, progress: bool = True
 ) -> MetadataBank:
     """Extract the metadata of a data set; 100 pictures take about a minute on two CPU cores.
 
@@ -32,13 +28,12 @@ def extract(
         layer: of VGG-16, a name from `VGG16_RELU_NAMES`.
         batch_size: pictures at a time; changes the memory needed, and the result only by rounding.
         progress: show a progress bar.
-        device: where to compute.
 
     Raises:
         UsageError: for a layer that does not exist.
         MissingWeightsError: if the weights are missing and cannot be downloaded.
     """
-    extractor = MetadataExtractor(layer).to(device)
+    extractor = MetadataExtractor(layer)
     extractor.to(memory_format=torch.channels_last)  # a third faster on a CPU
     rows = []
     with (
@@ -51,7 +46,7 @@ def extract(
         ) as bar,
     ):
         for indices in torch.arange(len(images)).split(batch_size):
-            rows.append(extractor(to_float(images.batch(indices).to(device))).cpu())
+            rows.append(extractor(to_float(images.batch(indices))))
             bar.update(len(indices))
     return MetadataBank(
         values=torch.cat(rows),
@@ -86,7 +81,9 @@ def bank_for(
     if images is None:
         images = load_images(data, RESOLUTION)
     cached = cached_file(images, layer)
-    for path in (_stored_for(images), cached):
+    # A user's folder may have the name of a built-in set, but not its place.
+    stored = _STORED.get(images.reference)
+    for path in (stored_file(stored) if stored else None, cached):
         if path is not None and _exists(path):
             try:
                 bank = MetadataBank.load(path)
@@ -125,9 +122,3 @@ def _exists(path: Path) -> bool:
 def cached_file(images: ImageSet, layer: str = "relu5_3") -> Path:
     """Return where `bank_for` keeps the metadata of ``images``, whether or not it is there."""
     return cache_folder() / "metadata" / f"{images.fingerprint}-{layer}.safetensors"
-
-
-def _stored_for(images: ImageSet) -> Path | None:
-    # A user's folder may have the name of a built-in set, but not its place.
-    stored = _STORED.get(images.reference)
-    return None if stored is None else stored_file(stored)

@@ -8,23 +8,19 @@ back-tracking shows what a generator can make, not what it makes. Read them toge
 from slae_lib.evaluation.backtracking import L1Distance, Search, backtrack
 from slae_lib.evaluation.fid import InceptionFeatures, compare_features
 from slae_lib.evaluation.frechet import frechet_distance
-from slae_lib.evaluation.intervals import Interval
 from slae_lib.evaluation.kid import kernel_distance, polynomial_mmd
-from slae_lib.evaluation.novelty import VggFeatures, measure_novelty, neighbours_of_pixels
+from slae_lib.evaluation.novelty import neighbours_of_pixels
 from slae_lib.training.sampling import GeneratedImages
 
 __all__ = [
     "GeneratedImages",
     "InceptionFeatures",
-    "Interval",
     "L1Distance",
     "Search",
-    "VggFeatures",
     "backtrack",
     "compare_features",
     "frechet_distance",
     "kernel_distance",
-    "measure_novelty",
     "neighbours_of_pixels",
     "polynomial_mmd",
 ]

@@ -12,7 +12,7 @@ Source: SLAE paper, table 5; FastGAN (ICLR 2021), section 4, for the procedure.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -23,22 +23,11 @@ from slae_lib.losses import l1_distance
 from slae_lib.metadata import RESOLUTION, MetadataExtractor
 from slae_lib.support.errors import UsageError
 from slae_lib.support.images import resized, to_float, to_uint8
-from slae_lib.support.pretrained import perceptual_distance
+from slae_lib.support.pretrained import PerceptualDistance, perceptual_distance
 from slae_lib.support.progress import progress_bar
 from slae_lib.training.sampling import GeneratedImages
 
 DistanceKind = Literal["lpips", "vgg", "l1"]
-
-
-class NamedDistance(Protocol):
-    """A distance between images that says what it is."""
-
-    @property
-    def name(self) -> str:
-        """What its numbers are called in every table and plot."""
-
-    def __call__(self, images: Tensor, others: Tensor, /) -> Tensor:
-        """Return the distance (B,) of each pair of (B, 3, H, W) in [-1, 1]."""
 
 
 class L1Distance(nn.Module):
@@ -49,6 +38,11 @@ class L1Distance(nn.Module):
     def forward(self, images: Tensor, others: Tensor) -> Tensor:
         """Return the distance (B,), 0 to 2, of each pair of (B, 3, H, W) in [-1, 1]."""
         return l1_distance(images, others)
+
+
+NamedDistance = PerceptualDistance | L1Distance
+"""A distance (B,) of each pair of images (B, 3, H, W) in [-1, 1]; tables and plots call it by its
+``name``."""
 
 
 def named_distance(kind: DistanceKind, device: torch.device | str = "cpu") -> NamedDistance:
@@ -92,8 +86,6 @@ class Backtracking:
         reconstructions: uint8 (N, 3, R, R).
         noise: (N, noise_dim) that makes them.
         metadata: (N, C) that makes them, or None.
-        search: how they were found.
-        restarts: from how many random starts.
     """
 
     distance_name: str
@@ -102,8 +94,6 @@ class Backtracking:
     reconstructions: Tensor
     noise: Tensor
     metadata: Tensor | None
-    search: Search
-    restarts: int
 
     @property
     def mean(self) -> float:
@@ -163,8 +153,8 @@ def backtrack(
     device = next(generator.parameters()).device
     batch_size = batch_size or min(32, max(1, 8 * 256**2 // side**2))
     inputs = [noise] if metadata is None else [noise, metadata]
-    restarts, chunks = len(noise), torch.arange(len(targets)).split(batch_size)
-    total = restarts * len(chunks) * search.steps
+    chunks = torch.arange(len(targets)).split(batch_size)
+    total = len(noise) * len(chunks) * search.steps
     parts = []
     with progress_bar(desc="back-tracking", total=total, unit="step", disable=not progress) as bar:
         for chunk in chunks:
@@ -179,8 +169,6 @@ def backtrack(
         reconstructions=to_uint8(images),
         noise=found[0],
         metadata=None if metadata is None else found[1],
-        search=search,
-        restarts=restarts,
     )
 
 

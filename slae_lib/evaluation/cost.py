@@ -5,7 +5,6 @@ counted within a second on any computer. Time and memory are measured in a proce
 LPIPS stands in the training step with random weights, which cost what the real ones cost.
 """
 
-import functools
 import json
 import os
 import statistics
@@ -13,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any, Literal, cast
 
 import torch
@@ -28,16 +28,7 @@ from slae_lib.training.families import make_discriminator, make_generator, model
 
 Device = Literal["auto", "cpu"]
 Reconstruction = Literal["lpips", "l1", "none"]
-
-
-Model = Callable[[Any, int], NetworkConfig]
-
-
-def _with(skip: str, metadata: bool) -> Model:
-    def model(resolution: Any, width: int) -> NetworkConfig:
-        return ModelConfig(resolution=resolution, width=width, skip=skip, metadata=metadata)
-
-    return model
+Model = Callable[[Any, int], NetworkConfig]  # of the resolution and the width
 
 
 def _stylegan2(resolution: Any, width: int) -> NetworkConfig:
@@ -46,9 +37,9 @@ def _stylegan2(resolution: Any, width: int) -> NetworkConfig:
 
 
 MODELS: dict[str, Model] = {
-    "fastgan": _with("sle", metadata=False),
-    "slae-no-metadata": _with("slae", metadata=False),
-    "slae": _with("slae", metadata=True),
+    "fastgan": partial(ModelConfig, skip="sle", metadata=False),
+    "slae-no-metadata": partial(ModelConfig, skip="slae", metadata=False),
+    "slae": partial(ModelConfig, skip="slae", metadata=True),
     "stylegan2": _stylegan2,
 }
 """The rows of table 1: name to a function of resolution and width (64 is full width)."""
@@ -59,8 +50,8 @@ def all_models() -> dict[str, Model]:
     found = dict(MODELS)
     for link in LINKS:
         if link not in ("sle", *MODELS):
-            found[f"{link}-no-metadata"] = _with(link, metadata=False)
-            found[link] = _with(link, metadata=True)
+            found[f"{link}-no-metadata"] = partial(ModelConfig, skip=link, metadata=False)
+            found[link] = partial(ModelConfig, skip=link, metadata=True)
     return found
 
 
@@ -131,7 +122,7 @@ def inputs(
     return (noise,)
 
 
-@functools.cache
+@cache
 def count(config: NetworkConfig) -> Counts:
     """Count parameters and the multiplications of one generated image, without computing it."""
     with torch.random.fork_rng(devices=[]):
@@ -176,13 +167,7 @@ def measure(
 
 
 def paired_step_time(
-    model_a: NetworkConfig,
-    model_b: NetworkConfig,
-    rounds: int = 10,
-    *,
-    batch_size: int | None = None,
-    device: Device = "auto",
-    reconstruction: Reconstruction = "lpips",
+    model_a: NetworkConfig, model_b: NetworkConfig, rounds: int = 10, **how: Any
 ) -> PairedTime:
     """Compare the training iterations of two models, taking turns: a b a b ...
 
@@ -190,7 +175,6 @@ def paired_step_time(
     is therefore much steadier than the times themselves. Arguments and errors are those of
     `measure`, with pairs of iterations for ``rounds``.
     """
-    how = {"batch_size": batch_size, "device": device, "reconstruction": reconstruction}
     first, second = _in_a_process("pair", model_a, model_b, rounds=rounds, **how)["seconds"]
     ratios = tuple(b / a for a, b in zip(first, second, strict=True))
     medians = statistics.median(first), statistics.median(second)
@@ -199,6 +183,7 @@ def paired_step_time(
 
 def _in_a_process(task: str, *configs: NetworkConfig, rounds: int, **how: Any) -> dict[str, Any]:
     """Let `workload` do a task; a process of its own also keeps Accelerate's choice."""
+    how = {"batch_size": None, "device": "auto", "reconstruction": "lpips", **how}
     if how["batch_size"] is None:
         how["batch_size"] = 8 if how["device"] == "auto" and torch.accelerator.is_available() else 2
     if how["batch_size"] < 2:

@@ -1,5 +1,6 @@
 """Features of images: computed batch by batch, and those of stored images only once."""
 
+import contextlib
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -59,9 +60,12 @@ class FeatureNetwork:
             UserWarning: if they cannot be kept.
         """
         path = feature_file(images, self.kind)
-        kept = _load(path, self.weights, len(images))
-        if kept is not None:
-            return kept
+        with contextlib.suppress(LabError), reading(path, "delete it"):  # it can be made again
+            tensors, facts = load_tensors(path, _HEADER)
+            features = tensors["features"]
+            check_like(features, torch.empty(len(images), features.shape[-1]), "features")
+            if facts.get("weights") == self.weights:
+                return features
         features = self.of(images)
         try:
             save_tensors(path, {"features": features}, _HEADER, {"weights": self.weights})
@@ -112,14 +116,3 @@ def feature_file(images: StoredImages, kind: str = "") -> Path:
     # 2: before, pictures of 16 bits were read as white at their own size.
     parts = [images.fingerprint, str(images.resolution or "own-size-2"), kind]
     return cache_folder() / "features" / f"{'-'.join(part for part in parts if part)}.safetensors"
-
-
-def _load(path: Path, weights: str, count: int) -> Tensor | None:
-    try:
-        with reading(path, "delete it"):
-            tensors, facts = load_tensors(path, _HEADER)
-            features = tensors["features"]
-            check_like(features, torch.empty(count, features.shape[-1]), "features")
-    except LabError:
-        return None  # whatever is wrong with it, it can be made again
-    return features if facts.get("weights") == weights else None

@@ -25,7 +25,7 @@ Source: Heusel et al., "GANs Trained by a Two Time-Scale Update Rule" (2017); Bi
 import torch
 from torch import Tensor
 
-from slae_lib.evaluation.intervals import CONFIDENCE, Interval, percentiles
+from slae_lib.evaluation.intervals import Interval, percentiles
 from slae_lib.support.errors import UsageError
 
 
@@ -54,11 +54,7 @@ def frechet_distance(first: Tensor, second: Tensor) -> float:
 
 
 def frechet_interval(
-    real: Tensor,
-    generated: Tensor,
-    resamples: int = 200,
-    confidence: float = CONFIDENCE,
-    seed: int = 0,
+    real: Tensor, generated: Tensor, resamples: int = 200, seed: int = 0
 ) -> Interval:
     """Return a bootstrap interval of `frechet_distance` over the generated images.
 
@@ -77,7 +73,6 @@ def frechet_interval(
         generated: (m, d), resampled.
         resamples: how many times; each takes milliseconds for 100 real images, and seconds for
             more than 2,000.
-        confidence: share of the resampled distances that the interval holds.
         seed: of the resampling.
 
     Raises:
@@ -107,7 +102,7 @@ def frechet_interval(
         overlap = torch.linalg.eigvalsh(gram / (count - 1)).clamp_min(0).sqrt().sum()
         shift = real_mean - mean
         distances[index] = shift @ shift + real_trace + trace - 2 * overlap
-    low, high = percentiles(distances - distances.mean(), confidence)
+    low, high = percentiles(distances - distances.mean())
     distance = frechet_distance(real, generated)
     return Interval(max(0.0, distance + low), distance + high)
 

@@ -10,6 +10,9 @@ from torch import Tensor
 
 from slae_lib.support.errors import UsageError
 
+SUBSET = 1000
+"""Images of a side in a subset at most: with 100 real images all of them are in each."""
+
 
 @dataclass(frozen=True)
 class KidResult:
@@ -48,7 +51,7 @@ def polynomial_mmd(first: Tensor, second: Tensor) -> float:
 
 
 def kernel_distance(
-    real: Tensor, generated: Tensor, subsets: int = 100, subset_size: int = 1000, seed: int = 0
+    real: Tensor, generated: Tensor, subsets: int = 100, seed: int = 0
 ) -> KidResult:
     """Return the kernel inception distance between two sets of Inception features.
 
@@ -59,15 +62,13 @@ def kernel_distance(
         real: (n, d).
         generated: (m, d).
         subsets: how many times a subset of each side is drawn, without replacement; once if that
-            is all of both sides.
-        subset_size: images in a subset; the smaller side's number if that is less, so that with
-            100 real images all of them are in every subset.
+            is all of both sides. It has `SUBSET` images, or all of the smaller side.
         seed: of the drawing.
 
     Raises:
         UsageError: if a side has fewer than two images, or the numbers of features differ.
     """
-    size = min(subset_size, len(real), len(generated))
+    size = min(SUBSET, len(real), len(generated))
     if size < 2:
         raise UsageError(
             f"KID compares pairs and needs two or more images on each side; there are {len(real)} "

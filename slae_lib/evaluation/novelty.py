@@ -27,6 +27,7 @@ from slae_lib.evaluation.sources import Images, StoredImages
 from slae_lib.metadata import MetadataExtractor
 from slae_lib.support.errors import UsageError
 from slae_lib.support.images import resized, to_float
+from slae_lib.training.diversity import distances
 
 PIXEL_SIDE = 64
 """Images are compared pixel by pixel at this size at most."""
@@ -107,7 +108,6 @@ class VggFeatures(FeatureNetwork):
             at 256, where metadata is measured, blur and compression move an image further from
             its original than another panda is; and 64 takes a sixteenth of the time.
         device: where to compute.
-        batch_size: images at a time.
         progress: show progress bars.
 
     Raises:
@@ -115,17 +115,11 @@ class VggFeatures(FeatureNetwork):
     """
 
     def __init__(
-        self,
-        side: int = 64,
-        device: torch.device | str = "cpu",
-        batch_size: int = 8,
-        progress: bool = True,
+        self, side: int = 64, device: torch.device | str = "cpu", progress: bool = True
     ) -> None:
         network = MetadataExtractor()
-        kind = f"relu5_3-{side}"
-        super().__init__(
-            network, network.weights, "VGG-16 features", kind, device, batch_size, progress
-        )
+        about = network.weights, "VGG-16 features", f"relu5_3-{side}"
+        super().__init__(network, *about, device, 8, progress)
         self.network.to(memory_format=torch.channels_last)
         self.side = side
 
@@ -198,10 +192,10 @@ def neighbours_of_features(samples: Tensor, training: Tensor) -> Neighbours:
 
 
 def _neighbours(measure: str, samples: Tensor, training: Tensor) -> Neighbours:
-    distances, indices = _two_nearest(samples, training)
+    nearest, indices = _two_nearest(samples, training)
     among, _ = _two_nearest(training, training, leave_out_itself=True)
     return Neighbours(
-        measure, distances[:, 0], distances[:, 1], indices[:, 0], among[:, 0], among[:, 1]
+        measure, nearest[:, 0], nearest[:, 1], indices[:, 0], among[:, 0], among[:, 1]
     )
 
 
@@ -209,18 +203,15 @@ def _two_nearest(
     rows: Tensor, others: Tensor, *, leave_out_itself: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Return the distances (N, 2) float32 to the two nearest of ``others``, and their numbers."""
-    distances, indices = [], []
+    found, indices = [], []
     for chosen in torch.arange(len(rows)).split(64):
-        # Not by way of a matrix product, which rounds the distance of equal rows away from 0.
-        table = torch.cdist(
-            rows[chosen], others, compute_mode="donot_use_mm_for_euclid_dist"
-        )  # (64, M)
+        table = distances(rows[chosen], others)  # (64, M)
         if leave_out_itself:
             table[torch.arange(len(chosen)), chosen] = torch.inf
         best = table.topk(2, dim=1, largest=False)
-        distances.append(best.values.float())
+        found.append(best.values.float())
         indices.append(best.indices)
-    return torch.cat(distances), torch.cat(indices)
+    return torch.cat(found), torch.cat(indices)
 
 
 def _ratio(nearest: Tensor, second: Tensor) -> Tensor:

@@ -5,45 +5,16 @@ All of them give images by their numbers, so that no measurement has to hold all
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from slae_lib.datasets import load_images
+from slae_lib.datasets import ImageSet, load_images
 from slae_lib.datasets.depth import is_deep_grey, to_eight_bits, white_level
 from slae_lib.support.errors import LabError
-
-
-class Images(Protocol):
-    """What can be measured; `slae_lib.datasets.ImageSet` is one."""
-
-    @property
-    def name(self) -> str:
-        """What to call them in tables."""
-
-    @property
-    def resolution(self) -> int | None:
-        """Side length of all images; None if each has a size of its own."""
-
-    def __len__(self) -> int: ...
-
-    def batch(self, indices: Sequence[int] | Tensor) -> Tensor:
-        """Return the images at ``indices``: uint8 (B, 3, H, W)."""
-
-
-class StoredImages(Images, Protocol):
-    """Images that lie in files, so that what is derived from them can be kept."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """One per image."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Of names and contents."""
+from slae_lib.training.sampling import GeneratedImages
 
 
 class FolderImages:
@@ -94,3 +65,10 @@ class FolderImages:
                 f"{path} cannot be read at its own size ({error}); mend it, or give --resolution."
             ) from error
         return pixels.permute(2, 0, 1).contiguous()
+
+
+StoredImages = ImageSet | FolderImages
+"""Images that lie in files, with names and a fingerprint: what is derived from them is kept."""
+Images = StoredImages | GeneratedImages
+"""What can be measured. Each has a name, a ``resolution`` (the side length of all images; None if
+each has a size of its own), a length, and ``batch(indices)``, uint8 (B, 3, H, W)."""

@@ -6,7 +6,6 @@ import math
 import statistics
 import sys
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from torch import nn
 from slae_lib.config import NetworkConfig
 from slae_lib.evaluation.cost import Device, Measurement, inputs
 from slae_lib.support.device import prepare_process
-from slae_lib.support.pretrained import PerceptualDistance
+from slae_lib.support.pretrained import PerceptualDistance, empty_lpips
 from slae_lib.support.spectral_norm import fold_spectral_norm
 from slae_lib.training.families import family_of, make_generator, model_from_dict
 from slae_lib.training.state import TrainingState
@@ -71,12 +70,7 @@ class TrainingWork:
 
 def untrained_lpips() -> PerceptualDistance:
     """Return LPIPS with random weights: the cost of the real one, and no download."""
-    import lpips
-
-    with warnings.catch_warnings(), torch.device("meta"):
-        warnings.simplefilter("ignore")  # lpips calls torchvision in an outdated way
-        network = lpips.LPIPS(net="vgg", pretrained=False, pnet_rand=True, verbose=False)
-    network.to_empty(device="cpu")
+    network = empty_lpips()
     # Not left as the memory happens to be: a CPU is slow with numbers close to zero.
     for parameter in network.parameters():
         nn.init.normal_(parameter, 0.0, math.sqrt(2 / parameter[0].numel()))
@@ -124,7 +118,11 @@ def peak_memory(device: torch.device) -> int | None:
 def measure(config: NetworkConfig, *, rounds: int, **how: Any) -> Measurement:
     """Measure sampling, then training, in this process."""
     place = Accelerator(cpu=how["device"] == "cpu").device
-    images = _sampling_seconds(config, rounds, place)
+    generator = fold_spectral_norm(make_generator(config)).eval().to(place)
+    batch = inputs(config, 1, place)
+    with torch.no_grad():
+        generator(*batch)  # to warm up
+        images = [timed(lambda: generator(*batch), place) for _ in range(rounds)]
     sampling_bytes = peak_memory(place)
     if place.type == "cuda":
         torch.cuda.empty_cache()
@@ -142,14 +140,6 @@ def measure(config: NetworkConfig, *, rounds: int, **how: Any) -> Measurement:
         training_bytes=peak_memory(place),
         sampling_bytes=sampling_bytes,
     )
-
-
-@torch.no_grad()
-def _sampling_seconds(config: NetworkConfig, rounds: int, device: torch.device) -> list[float]:
-    generator = fold_spectral_norm(make_generator(config)).eval().to(device)
-    batch = inputs(config, 1, device)
-    generator(*batch)  # to warm up
-    return [timed(lambda: generator(*batch), device) for _ in range(rounds)]
 
 
 def pair(

@@ -9,7 +9,16 @@ from matplotlib.figure import Figure
 
 from slae_lib.ablation.results import AblationResults, Measure, final_table
 from slae_lib.ablation.systems import all_systems
-from slae_lib.plotting.base import BLUE, GREEN, GREY, ORANGE, PURPLE, new_figure
+from slae_lib.plotting.base import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    new_figure,
+    shared_legend,
+    tidy,
+)
 from slae_lib.plotting.style import in_own_style, save_figure
 from slae_lib.support.files import atomic_write
 
@@ -54,8 +63,7 @@ def ablation_figure(results: AblationResults, *, title: str, caption: str = "") 
     axes = figure.subplots(1, 3)
     for axis, measure in zip(axes, TITLES, strict=True):
         _curves(axis, results, measure)
-    lines, labels = axes[0].get_legend_handles_labels()
-    figure.legend(lines, labels, loc="outside lower center", ncols=len(lines), frameon=False)
+    shared_legend(figure, axes[0], "lower", ncols=len(results.systems))
     figure.suptitle(f"{title}\n{caption}" if caption else title, fontsize=12)
     return figure
 
@@ -90,8 +98,7 @@ def _curves(axis: Axes, results: AblationResults, measure: Measure) -> None:
     low, high = min(drawn), max(drawn)
     air = 0.06 * (high - low)
     axis.set_ylim(low - air if low < 0 else 0, high + air)
-    axis.grid(alpha=0.2)
-    axis.spines[["top", "right"]].set_visible(False)
+    tidy(axis)
 
 
 def describe(results: AblationResults) -> str:

@@ -56,8 +56,9 @@ def atomic_write(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
+        os.umask(mask := os.umask(0))
         # A temporary file is private; a result is as readable as any other file.
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~mask)
         temporary.replace(path)
     except OSError as error:
         raise write_error(path, error) from error
@@ -93,10 +94,20 @@ def check_writable(path: Path) -> None:
         raise LabError(
             f"{path} is a folder; give the name of a file, such as {path / 'results.json'}."
         )
-    try:
+    with writing(path):
         folder = next(parent for parent in path.absolute().parents if parent.exists())
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        tempfile.TemporaryFile(dir=folder).close()
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say in one sentence why a file or a folder could not be written.
+
+    Raises:
+        LabError: in place of an `OSError`.
+    """
+    try:
+        yield
     except OSError as error:
         raise write_error(path, error) from error
 
@@ -116,9 +127,3 @@ def write_error(path: Path, error: OSError) -> LabError:
         f"{path} could not be written ({error.strerror or error}); "
         "choose a folder that you may write to."
     )
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

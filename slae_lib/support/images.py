@@ -26,6 +26,11 @@ def resized(images: Tensor, side: int) -> Tensor:
     return F.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
 
 
+def to_picture(image: Tensor) -> Image.Image:
+    """Return an image, uint8 (3, H, W), as one of Pillow's."""
+    return Image.fromarray(np.ascontiguousarray(image.permute(1, 2, 0).numpy()))
+
+
 def image_grid(images: Tensor, columns: int | None = None, frame: int = 0) -> Image.Image:
     """Return images side by side, with white lines of 2 px between them.
 
@@ -34,16 +39,14 @@ def image_grid(images: Tensor, columns: int | None = None, frame: int = 0) -> Im
         columns: images in a row; a square grid when not given.
         frame: px of white around all of them, 2 at most.
     """
-    from torchvision.utils import make_grid  # here, for it takes its time to load
-
     columns = columns or math.ceil(math.sqrt(len(images)))
-    rows = math.ceil(len(images) / columns)
-    blank = (rows + 1) * columns - len(images)  # a row too many: one image alone makes no grid
-    images = torch.cat([images, torch.full_like(images[:1], 255).expand(blank, -1, -1, -1)])
-    grid = make_grid(images, nrow=columns, padding=2, pad_value=255)  # 2 px around it as well
-    side = images.shape[-1] + 2
-    grid = grid[:, 2 - frame : rows * side + frame, 2 - frame : columns * side + frame]
-    return Image.fromarray(grid.permute(1, 2, 0).numpy())
+    step = images.shape[-1] + 2
+    width, height = columns * step - 2, math.ceil(len(images) / columns) * step - 2
+    grid = Image.new("RGB", (width + 2 * frame, height + 2 * frame), "white")
+    for index, image in enumerate(images):
+        row, column = divmod(index, columns)
+        grid.paste(to_picture(image), (frame + column * step, frame + row * step))
+    return grid
 
 
 def grid_cells(sheet: Image.Image, count: int) -> Tensor:

@@ -56,29 +56,21 @@ class WeightsFile:
         """Return whether the file is in the cache."""
         return self.path().is_file()
 
-    def fetch(self, progress: bool = True) -> Path:
-        """Return the path of the file, after a download if it is missing.
-
-        Raises:
-            MissingWeightsError: if it is missing and cannot be downloaded.
-        """
-        path = self.path()
-        try:
-            return download(self.url, path, sha256=self.sha256, progress=progress)
-        except DownloadError as problem:
-            raise MissingWeightsError(
-                f"{self.title} ({self.file_name}, {self.size / 1e6:.0f} MB) is missing and cannot "
-                f"be downloaded: {problem.reason}; download {self.url} elsewhere and put "
-                f"the file into the folder {path.parent}."
-            ) from problem
-
     def load(self) -> dict[str, Tensor]:
         """Return the tensors in the file, after a download if it is missing.
 
         Raises:
             MissingWeightsError: if it cannot be downloaded, or is damaged.
         """
-        path = self.fetch()
+        path = self.path()
+        try:
+            download(self.url, path, sha256=self.sha256)
+        except DownloadError as problem:
+            raise MissingWeightsError(
+                f"{self.title} ({self.file_name}, {self.size / 1e6:.0f} MB) is missing and cannot "
+                f"be downloaded: {problem.reason}; download {self.url} elsewhere and put "
+                f"the file into the folder {path.parent}."
+            ) from problem
         try:
             state = torch.load(
                 path,
@@ -128,18 +120,36 @@ FID_INCEPTION = WeightsFile(
 WEIGHTS = (VGG16, VGG16_TORCHVISION, FID_INCEPTION)
 
 
-def vgg16_features() -> nn.Sequential:
-    """Return the convolution layers of the original VGG-16, in evaluation mode and frozen.
+def vgg16_features(file: WeightsFile = VGG16) -> nn.Sequential:
+    """Return the convolution layers of VGG-16, in evaluation mode and frozen.
 
     Its layers keep torchvision's numbers (`VGG16_RELU_NAMES`), and its ReLUs are not in-place, so
     that a hook on any layer sees what that layer returned. Input: `normalise_for_vgg16`.
+
+    Args:
+        file: of the original weights, or torchvision's.
 
     Raises:
         MissingWeightsError: if the weights are missing and cannot be downloaded.
 
     Source: Simonyan and Zisserman (ICLR 2015), configuration D.
     """
-    return _vgg16(VGG16)
+    state = file.load()
+    from torchvision.models import vgg16
+
+    # On "meta" the classifier, nine tenths of the network, is never made.
+    with torch.device("meta"):
+        features = vgg16().features
+    features.to_empty(device="cpu")
+    weights = {k.removeprefix("features."): v for k, v in state.items() if "features." in k}
+    try:
+        features.load_state_dict(weights)
+    except RuntimeError as problem:
+        raise file.broken() from problem
+    for layer in features:
+        if isinstance(layer, nn.ReLU):
+            layer.inplace = False
+    return features.eval().requires_grad_(False)
 
 
 def normalise_for_vgg16(images: Tensor) -> Tensor:
@@ -214,19 +224,12 @@ def perceptual_distance(kind: Literal["lpips", "vgg"]) -> PerceptualDistance:
     if kind not in ("lpips", "vgg"):
         raise UsageError(f'There is no perceptual distance {kind!r}; choose "lpips" or "vgg".')
     calibrated = kind == "lpips"
-    trunk = _vgg16(VGG16_TORCHVISION if calibrated else VGG16)
+    trunk = vgg16_features(VGG16_TORCHVISION if calibrated else VGG16)
 
     import lpips
     from torchvision.models import VGG16_Weights
 
-    with warnings.catch_warnings(), torch.device("meta"):
-        # lpips calls torchvision in an outdated way. On "meta" nothing is computed: it would draw
-        # 138 million random weights only to have them replaced.
-        warnings.simplefilter("ignore")
-        network = lpips.LPIPS(
-            net="vgg", lpips=calibrated, pretrained=False, pnet_rand=True, verbose=False
-        )
-    network.to_empty(device="cpu")
+    network = empty_lpips(calibrated)
     state: dict[str, Tensor] = {
         name: trunk.get_parameter(name.split(".", 2)[2])  # net.slice3.10.weight -> 10.weight
         for name in network.state_dict()
@@ -244,6 +247,20 @@ def perceptual_distance(kind: Literal["lpips", "vgg"]) -> PerceptualDistance:
     return PerceptualDistance("LPIPS" if calibrated else "VGG-16 distance (uncalibrated)", network)
 
 
+def empty_lpips(calibrated: bool = True) -> Any:
+    """Return an `lpips.LPIPS` on VGG-16 whose weights are whatever the memory held."""
+    import lpips
+
+    with warnings.catch_warnings(), torch.device("meta"):
+        # lpips calls torchvision in an outdated way. On "meta" nothing is computed: it would draw
+        # 138 million random weights only to have them replaced.
+        warnings.simplefilter("ignore")
+        network = lpips.LPIPS(
+            net="vgg", lpips=calibrated, pretrained=False, pnet_rand=True, verbose=False
+        )
+    return network.to_empty(device="cpu")
+
+
 def checksum(module: nn.Module) -> str:
     """Return the SHA-256 of the names, shapes and values in ``module``, in hexadecimal digits.
 
@@ -254,25 +271,6 @@ def checksum(module: nn.Module) -> str:
         digest.update(f"{name} {tuple(value.shape)}\n".encode())
         digest.update(value.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def _vgg16(file: WeightsFile) -> nn.Sequential:
-    state = file.load()
-    from torchvision.models import vgg16
-
-    # On "meta" the classifier, nine tenths of the network, is never made.
-    with torch.device("meta"):
-        features = vgg16().features
-    features.to_empty(device="cpu")
-    weights = {k.removeprefix("features."): v for k, v in state.items() if "features." in k}
-    try:
-        features.load_state_dict(weights)
-    except RuntimeError as problem:
-        raise file.broken() from problem
-    for layer in features:
-        if isinstance(layer, nn.ReLU):
-            layer.inplace = False
-    return features.eval().requires_grad_(False)
 
 
 @functools.cache

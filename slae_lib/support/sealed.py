@@ -101,6 +101,16 @@ def read_json(path: Path, *, finite: bool = True) -> dict[str, Any]:
     return values
 
 
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write an object as JSON, atomically.
+
+    Raises:
+        LabError: if it cannot be written.
+    """
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+
 def save_tensors(
     path: Path, tensors: Mapping[str, Tensor], key: str, facts: Mapping[str, Any]
 ) -> None:

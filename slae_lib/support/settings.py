@@ -5,23 +5,47 @@ import math
 import pkgutil
 import types
 import typing
+from collections.abc import Callable
 from dataclasses import field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from slae_lib.support.errors import UsageError
 
 
-def option(default: Any, text: str, *, choices: str | None = None, after: str | None = None) -> Any:
+class Range(NamedTuple):
+    """Which numbers a field may have: the rule, in words, and whether a number keeps it."""
+
+    words: str
+    holds: Callable[[float], bool]
+
+
+COUNT = Range("it has to be 1 or more", lambda number: number >= 1)
+NOT_NEGATIVE = Range("it has to be 0 or more", lambda number: number >= 0)
+POSITIVE = Range("it has to be greater than 0", lambda number: number > 0)
+SHARE = Range("it has to lie in [0, 1]", lambda number: 0 <= number <= 1)
+DECAY = Range("it has to lie in [0, 1)", lambda number: 0 <= number < 1)
+
+
+def option(
+    default: Any,
+    text: str,
+    within: Range | None = None,
+    *,
+    choices: str | None = None,
+    after: str | None = None,
+) -> Any:
     """Return a field with a default and the text that `slae COMMAND --help` shows.
 
     Args:
         default: of the field.
         text: what it means.
+        within: the numbers that it may have; None, where that is a value too, is always one.
         choices: ``module:name`` of what holds the values it may have, where they are not known
             beforehand; looked up when another value than the default is checked.
         after: the field that it is listed after, where a subclass adds to what it inherits.
     """
-    return field(default=default, metadata={"help": text, "choices": choices, "after": after})
+    known = {"help": text, "within": within, "choices": choices, "after": after}
+    return field(default=default, metadata=known)
 
 
 def listed(config: Any) -> list[dataclasses.Field[Any]]:
@@ -62,6 +86,9 @@ class Settings:
                 raise UsageError(f"{name} is {value!r}; it has to be {_words(hint)}.")
             if isinstance(value, float) and not math.isfinite(value):
                 raise UsageError(f"{name} is {value}; it has to be a finite number.")
+            within = described.metadata["within"]
+            if within is not None and value is not None and not within.holds(value):
+                raise UsageError(f"{name} is {value}; {within.words}.")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as a dictionary that JSON can hold."""

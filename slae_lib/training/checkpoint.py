@@ -40,20 +40,16 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
         LabError: if it could not be written; an earlier file of that name is then intact.
     """
     with atomic_write(path) as temporary, temporary.open("wb") as file:
-        _save({"format": CHECKPOINT_FORMAT, **state}, file)
-
-
-def _save(state: dict[str, Any], file: Any) -> None:
-    try:
-        torch.save(state, file)
-    except RuntimeError as error:
-        # torch's archive writer reports a failed write as a RuntimeError; the cause, an OSError
-        # that knows about the full disk, is behind it.
-        cause = error.__context__ or error.__cause__
-        if isinstance(cause, OSError):
-            raise cause from error
-        file.flush()  # raises the OSError that torch has hidden
-        raise
+        try:
+            torch.save({"format": CHECKPOINT_FORMAT, **state}, file)
+        except RuntimeError as error:
+            # torch's archive writer reports a failed write as a RuntimeError; the cause, an OSError
+            # that knows about the full disk, is behind it.
+            cause = error.__context__ or error.__cause__
+            if isinstance(cause, OSError):
+                raise cause from error
+            file.flush()  # raises the OSError that torch has hidden
+            raise
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -4,7 +4,10 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Self
 
 from slae_lib.support.errors import UsageError
-from slae_lib.support.settings import Settings, option
+from slae_lib.support.settings import COUNT, DECAY, NOT_NEGATIVE, POSITIVE, Range, Settings, option
+
+BATCH = Range("batch norm needs 2 or more images at a time", lambda number: number >= 2)
+SEVERAL = Range("2 or more are needed to see whether they differ", lambda number: number >= 2)
 
 
 @dataclass(frozen=True)
@@ -17,53 +20,34 @@ class RunConfig(Settings):
 
     WITHOUT: ClassVar[dict[str, Any]] = {"ema_warmup": False, "rates_fall_from": 1.0}
 
-    iterations: int = option(50_000, "steps of the generator and of the discriminator")
-    batch_size: int = option(8, "real images per step and process")
-    learning_rate: float = option(2e-4, "Adam's, of the generator")
+    iterations: int = option(50_000, "steps of the generator and of the discriminator", COUNT)
+    batch_size: int = option(8, "real images per step and process", BATCH)
+    learning_rate: float = option(2e-4, "Adam's, of the generator", POSITIVE)
     discriminator_learning_rate: float | None = option(
-        None, "Adam's, of the discriminator; as `learning_rate` when not given"
+        None, "Adam's, of the discriminator; as `learning_rate` when not given", POSITIVE
     )
-    beta1: float = option(0.5, "Adam's first decay")
-    beta2: float = option(0.999, "Adam's second decay")
-    ema_decay: float = option(0.999, "of the averaged generator that samples are drawn from")
+    beta1: float = option(0.5, "Adam's first decay", DECAY)
+    beta2: float = option(0.999, "Adam's second decay", DECAY)
+    ema_decay: float = option(0.999, "of the averaged generator that samples are drawn from", DECAY)
     augment: str = option("color,translation", "DiffAugment: color, translation, cutout, or none")
     flip: bool = option(False, "mirror half of the real images; not for text or asymmetric things")
     device: Literal["auto", "cpu"] = option("auto", "the accelerator if there is one, or the CPU")
     precision: Literal["no", "fp16", "bf16", "auto"] = option(
         "no", "mixed precision; auto: the one that the device computes faster, if any"
     )
-    seed: int = option(0, "of weights, noise, order of the images and augmentation")
-    samples: int = option(64, "images in a sample grid")
-    log_every: int = option(50, "iterations between lines of metrics.csv")
-    sample_every: int = option(1_000, "iterations between sample grids; 0 for none")
-    checkpoint_every: int = option(1_000, "iterations between checkpoints; 0 for the last alone")
-    keep_checkpoints: int = option(2, "how many of the newest checkpoints stay")
+    seed: int = option(0, "of weights, noise, order of the images and augmentation", NOT_NEGATIVE)
+    samples: int = option(64, "images in a sample grid", SEVERAL)
+    log_every: int = option(50, "iterations between lines of metrics.csv", COUNT)
+    sample_every: int = option(1_000, "iterations between sample grids; 0 for none", NOT_NEGATIVE)
+    checkpoint_every: int = option(
+        1_000, "iterations between checkpoints; 0 for the last alone", NOT_NEGATIVE
+    )
+    keep_checkpoints: int = option(2, "how many of the newest checkpoints stay", COUNT)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("iterations", "log_every", "keep_checkpoints"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}; it has to be 1 or more.")
-        if self.samples < 2:
-            raise UsageError(
-                f"samples is {self.samples}; 2 or more are needed to see whether they differ."
-            )
         if self.seed >= 2**32:
             raise UsageError(f"seed is {self.seed}; it has to be less than 4,294,967,296.")
-        if self.batch_size < 2:
-            raise UsageError(
-                f"batch_size is {self.batch_size}; batch norm needs 2 or more images at a time."
-            )
-        for name in ("sample_every", "checkpoint_every", "seed"):
-            if getattr(self, name) < 0:
-                raise UsageError(f"{name} is {getattr(self, name)}; it has to be 0 or more.")
-        for name in ("learning_rate", "discriminator_learning_rate"):
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise UsageError(f"{name} is {value}; it has to be greater than 0.")
-        for name in ("beta1", "beta2", "ema_decay"):
-            if not 0 <= getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}; it has to lie in [0, 1).")
 
     def settled(self) -> Self:
         """Return the configuration with its precision as this computer's device wants it."""
@@ -73,11 +57,6 @@ class RunConfig(Settings):
         from slae_lib.support.device import fast_precision, pick_device
 
         return replace(self, precision=fast_precision(pick_device(self.device)))
-
-    @property
-    def leaves_gradients_out(self) -> bool:
-        """Whether some weights get no gradient, which several processes have to know."""
-        return False
 
 
 @dataclass(frozen=True)
@@ -100,7 +79,7 @@ class TrainConfig(RunConfig):
         after="hinge_margin",
     )
     reconstruction_weight: float = option(
-        1.0, "factor of the reconstruction loss", after="reconstruction"
+        1.0, "factor of the reconstruction loss", NOT_NEGATIVE, after="reconstruction"
     )
     augment_small: Literal["apart", "together"] = option(
         "apart",
@@ -123,15 +102,3 @@ class TrainConfig(RunConfig):
     compile_mode: Literal["default", "reduce-overhead"] = option(
         "default", "of torch.compile; reduce-overhead: as CUDA graphs", after="compile"
     )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.reconstruction_weight < 0:
-            raise UsageError(
-                f"reconstruction_weight is {self.reconstruction_weight}; it has to be 0 or more."
-            )
-
-    @property
-    def leaves_gradients_out(self) -> bool:
-        """Without reconstruction the discriminator's decoders get no gradient."""
-        return self.reconstruction == "none"

@@ -17,7 +17,7 @@ def pairwise_distance(items: Tensor) -> float:
         items: (N, ...), N at least 2: images, or their features.
     """
     flat = items.flatten(1).double()
-    return float(_distances(flat, flat).sum() / (len(items) * (len(items) - 1)))
+    return float(distances(flat, flat).sum() / (len(items) * (len(items) - 1)))
 
 
 def diversity(samples: Tensor, real: Tensor) -> float:
@@ -68,11 +68,12 @@ def broken(samples: Tensor, real: Tensor) -> float:
         real: (M, 3, R, R) in [-1, 1], M at least 2.
     """
     known = edges(real).double()
-    among = _distances(known, known).fill_diagonal_(torch.inf).amin(dim=1)  # (M,)
-    nearest = _distances(edges(samples).double(), known).amin(dim=1)  # (N,)
+    among = distances(known, known).fill_diagonal_(torch.inf).amin(dim=1)  # (M,)
+    nearest = distances(edges(samples).double(), known).amin(dim=1)  # (N,)
     return float((nearest > among.quantile(USUAL)).double().mean())
 
 
-def _distances(rows: Tensor, others: Tensor) -> Tensor:
+def distances(rows: Tensor, others: Tensor) -> Tensor:
+    """Return the Euclidean distances (N, M) of ``rows`` (N, d) to ``others`` (M, d)."""
     # Not by way of a matrix product, which rounds the distance of equal rows away from 0.
     return torch.cdist(rows, others, compute_mode="donot_use_mm_for_euclid_dist")

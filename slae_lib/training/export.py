@@ -42,13 +42,20 @@ def export_run(run: Path, out: Path, *, half: bool = True, grids: int = 5) -> li
     if (out / "checkpoints").exists() or out.resolve() == run.resolve():
         raise UsageError(f"{out} is a run that can be trained on; give --out another folder.")
     facts = generator_facts(file)
-    _check_newest(run, info, int(facts.get("iteration", info.train.iterations)))
+    made = int(facts.get("iteration", info.train.iterations))
+    measured = [row["iteration"] for row in read_metrics(run / "metrics.csv")]
+    last = max([info.train.iterations, *measured])
+    if last > made:  # it is from before a continuation
+        raise LabError(
+            f"The generator of {run} is of iteration {made} and the run has gone on to {last}; "
+            f"finish it with `slae train --resume {shlex.quote(str(run))}`, then export it."
+        )
     kept = {name: value for name, value in facts.items() if name not in ("format", "config")}
     dtype = torch.float16 if half else torch.float32
     generator = load_generator(file)
     pictures = sorted((run / "samples").glob("*.png"))
-    last, grids = len(pictures) - 1, min(grids, len(pictures))
-    chosen = sorted({last - round(last * step / max(1, grids - 1)) for step in range(grids)})
+    end, grids = len(pictures) - 1, min(grids, len(pictures))
+    chosen = sorted({end - round(end * step / max(1, grids - 1)) for step in range(grids)})
     sources = [run / name for name in PASSED_ON] + [pictures[i] for i in chosen]
     with locked(out):
         # First what makes it a run: stopped half-way, this can be done again.
@@ -64,14 +71,3 @@ def export_run(run: Path, out: Path, *, half: bool = True, grids: int = 5) -> li
                         shutil.copyfile(source, temporary)
                     written.append(target)
     return written
-
-
-def _check_newest(run: Path, info: RunInfo, made: int) -> None:
-    """Refuse a run whose generator, of iteration ``made``, is from before a continuation."""
-    measured = [row["iteration"] for row in read_metrics(run / "metrics.csv")]
-    last = max([info.train.iterations, *measured])
-    if last > made:
-        raise LabError(
-            f"The generator of {run} is of iteration {made} and the run has gone on to {last}; "
-            f"finish it with `slae train --resume {shlex.quote(str(run))}`, then export it."
-        )

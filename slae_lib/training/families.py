@@ -9,7 +9,7 @@ import functools
 import pkgutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from slae_lib.config import ModelConfig, NetworkConfig
 from slae_lib.support.errors import UsageError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FAMILIES = {
     "slae": "slae_lib.training.families:SLAE",
-    "stylegan2": "slae_lib.baselines.stylegan2.family:STYLEGAN2",
+    "stylegan2": "slae_lib.baselines.stylegan2.config:STYLEGAN2",
 }
 """Name in files to where the `Family` stands; one more baseline is one more line."""
 
@@ -84,8 +84,7 @@ def family(name: str) -> Family:
             f"{name!r} is no family of models ({', '.join(FAMILIES)}); "
             "the file was written by another version of slae_lib."
         )
-    found: Family = pkgutil.resolve_name(FAMILIES[name])
-    return found
+    return cast(Family, pkgutil.resolve_name(FAMILIES[name]))
 
 
 def families() -> Iterator[Family]:
@@ -105,14 +104,12 @@ def all_presets() -> dict[str, Preset]:
 
 def make_generator(config: NetworkConfig) -> "Generator":
     """Return a new generator."""
-    generator: Generator = family_of(config).load("generator")(config)
-    return generator
+    return cast("Generator", family_of(config).load("generator")(config))
 
 
 def make_discriminator(config: NetworkConfig) -> "nn.Module":
     """Return a new discriminator."""
-    discriminator: nn.Module = family_of(config).load("discriminator")(config)
-    return discriminator
+    return cast("nn.Module", family_of(config).load("discriminator")(config))
 
 
 def model_to_dict(config: NetworkConfig) -> dict[str, Any]:

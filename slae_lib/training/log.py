@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from slae_lib.support.errors import beside_the_weights
-from slae_lib.support.files import atomic_write, write_error
+from slae_lib.support.files import atomic_write, writing
 from slae_lib.support.images import grid_cells, image_grid, resized
 from slae_lib.support.sealed import check_count, check_measure, reading
 
@@ -51,11 +51,8 @@ class MetricsFile:
         Raises:
             LabError: if it cannot be written.
         """
-        try:
-            with self.path.open("a", newline="", encoding="utf-8") as file:
-                csv.DictWriter(file, METRICS, lineterminator="\n").writerow(row)
-        except OSError as error:
-            raise write_error(self.path, error) from error
+        with writing(self.path), self.path.open("a", newline="", encoding="utf-8") as file:
+            csv.DictWriter(file, METRICS, lineterminator="\n").writerow(row)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

@@ -82,7 +82,8 @@ def train(
         kwargs_handlers=[
             DistributedDataParallelKwargs(
                 broadcast_buffers=False,
-                find_unused_parameters=config.leaves_gradients_out,
+                # Without reconstruction the decoders get no gradient.
+                find_unused_parameters=getattr(config, "reconstruction", "") == "none",
             )
         ],
     )
@@ -114,9 +115,15 @@ def train(
         if accelerator.is_main_process:
             if prepare is not None:
                 prepare()
-            recorder = Recorder(run, state, model, config, images, whole_batch, callback)
+            recorder = Recorder(run, state, images, whole_batch, callback)
         compiling = getattr(config, "compile", False)
-        with _bar(config, state, recorder) as bar, _stoppable() as stop:
+        bar = progress_bar(
+            total=config.iterations,
+            initial=state.iteration,
+            desc="compile (minutes)" if compiling else "train",
+            disable=recorder is None,
+        )
+        with bar, _stoppable() as stop:
             while state.iteration < config.iterations and not together.agreed(stop.is_set()):
                 indices, batch = next(batches)
                 # Not waited for, which a GPU would take for an order to finish all before it.
@@ -138,7 +145,11 @@ def train(
         if recorder is not None and not finished:
             recorder.interrupt()
         if recorder is not None and finished:
-            _save_result(state, config, images, bank, run)
+            refresh_spectral_norm(state.average)
+            known = {"iteration": str(state.iteration), **facts_of(config, images)}
+            save_generator(run / "generator.safetensors", state.averaged_generator, known)
+            if bank is not None:
+                bank.save(run / "metadata.safetensors")
         accelerator.wait_for_everyone()
     return finished
 
@@ -211,20 +222,6 @@ def _check_checkpoint(
         )
 
 
-def _save_result(
-    state: TrainingState,
-    config: RunConfig,
-    images: ImageSet,
-    bank: MetadataBank | None,
-    run: Path,
-) -> None:
-    refresh_spectral_norm(state.average)
-    facts = {"iteration": str(state.iteration), **facts_of(config, images)}
-    save_generator(run / "generator.safetensors", state.averaged_generator, facts)
-    if bank is not None:
-        bank.save(run / "metadata.safetensors")
-
-
 def _postfix(row: dict[str, float | None]) -> dict[str, str]:
     # The most telling first: on a narrow terminal the last are left out.
     shown = {
@@ -236,15 +233,6 @@ def _postfix(row: dict[str, float | None]) -> dict[str, str]:
         "img/s": row["images_per_second"],
     }
     return fitting({name: f"{value:.2f}" for name, value in shown.items() if value is not None})
-
-
-def _bar(config: RunConfig, state: TrainingState, recorder: Recorder | None) -> Any:
-    return progress_bar(
-        total=config.iterations,
-        initial=state.iteration,
-        desc="compile (minutes)" if getattr(config, "compile", False) else "train",
-        disable=recorder is None,
-    )
 
 
 @contextlib.contextmanager

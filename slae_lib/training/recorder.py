@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from slae_lib.config import NetworkConfig
 from slae_lib.datasets import ImageSet
 from slae_lib.discriminator import downsample
 from slae_lib.support.errors import LabError, beside_the_weights
@@ -57,8 +56,6 @@ class Recorder:
     Args:
         run: the run's folder.
         state: what is being trained.
-        model: the networks.
-        config: says how often to write what.
         images: the real images.
         batch_size: images per iteration, of all processes.
         callback: told about each line of metrics.
@@ -68,18 +65,16 @@ class Recorder:
         self,
         run: Path,
         state: TrainingState,
-        model: NetworkConfig,
-        config: RunConfig,
         images: ImageSet,
         batch_size: int,
         callback: Callable[[Progress], None] | None,
     ) -> None:
         self.run = run
         self.state = state
-        self.config = config
+        self.config = config = state.config
         self.facts = facts_of(config, images)
         self.header = {
-            "model": model_to_dict(model),
+            "model": model_to_dict(state.model),
             "train": config.to_dict(),
             "data_fingerprint": images.fingerprint,
             "whole_batch": batch_size,
@@ -101,10 +96,8 @@ class Recorder:
         """
         self.losses.append(losses)
         self.state.images += self.batch_size
-        sampling, saving = (
-            self._due(self.config.sample_every),
-            self._due(self.config.checkpoint_every),
-        )
+        sampling = self._due(self.config.sample_every)
+        saving = self._due(self.config.checkpoint_every)
         if not (sampling or saving or self._due(self.config.log_every)):
             return None
         return self._write(sampling, saving)

@@ -10,7 +10,6 @@ generator.safetensors  the averaged generator, when training is finished
 """
 
 import contextlib
-import json
 import platform
 import shlex
 import shutil
@@ -23,9 +22,10 @@ from typing import Any
 import torch
 from filelock import FileLock, SoftFileLock, Timeout
 
+from slae_lib.datasets import ImageSet
 from slae_lib.support.errors import LabError, UsageError
-from slae_lib.support.files import atomic_write, meant_for, write_error
-from slae_lib.support.sealed import read_json, reading
+from slae_lib.support.files import meant_for, writing
+from slae_lib.support.sealed import read_json, reading, write_json
 from slae_lib.training.checkpoint import list_checkpoints
 from slae_lib.training.families import family_of, model_from_dict, model_to_dict
 from slae_lib.training.log import NOTHING_MEASURED
@@ -64,6 +64,11 @@ class RunInfo:
     data_fingerprint: str
     versions: dict[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, model: Any, train: Any, images: ImageSet) -> "RunInfo":
+        """Return what a run that starts now has to say."""
+        return cls(model, train, images.reference, images.fingerprint, versions())
+
     def save(self, run: Path) -> None:
         """Write ``run.json`` into the folder ``run``.
 
@@ -78,8 +83,7 @@ class RunInfo:
             "data_fingerprint": self.data_fingerprint,
             "versions": self.versions,
         }
-        with atomic_write(run / "run.json") as temporary:
-            temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        write_json(run / "run.json", values)
 
     @classmethod
     def load(cls, run: Path) -> "RunInfo":
@@ -116,10 +120,8 @@ def check_folder(run: Path, overwrite: bool) -> None:
     """
     if run.is_file():
         raise UsageError(f"{run} is a file; give --out the name of a folder.")
-    try:
+    with writing(run):
         empty = not run.is_dir() or all(path.name == LOCK for path in run.iterdir())
-    except OSError as error:
-        raise write_error(run, error) from error
     if empty or made_nothing(run):
         return
     if not (run / "run.json").is_file():
@@ -160,7 +162,7 @@ def prepare_folder(run: Path, overwrite: bool) -> None:
         LabError: if the folder cannot be made or emptied.
     """
     check_folder(run, overwrite)
-    try:
+    with writing(run):
         run.mkdir(parents=True, exist_ok=True)
         # What makes it a run goes last: stopped half-way, this can be done again.
         for path in sorted(run.iterdir(), key=lambda path: path.name == "run.json"):
@@ -168,8 +170,6 @@ def prepare_folder(run: Path, overwrite: bool) -> None:
                 shutil.rmtree(path)
             elif path.name != LOCK:
                 path.unlink()
-    except OSError as error:
-        raise write_error(run, error) from error
 
 
 def newest_checkpoint(run: Path) -> Path:
@@ -200,10 +200,8 @@ def locked(run: Path) -> Iterator[None]:
     path = run / LOCK
     lock = FileLock(path)
     is_new = not run.exists()
-    try:
+    with writing(run):
         run.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise write_error(run, error) from error
     try:
         lock.acquire(timeout=0)
     except Timeout:

@@ -1,17 +1,16 @@
 """Images on the disk: all on one sheet, and each in a file of its own, written as they come."""
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
 from PIL import Image
 from torch import Tensor
 
 from slae_lib.support.errors import UsageError
 from slae_lib.support.files import atomic_write, check_still_there
+from slae_lib.support.images import to_picture
 from slae_lib.support.progress import progress_bar
+from slae_lib.training.sampling import GeneratedImages
 
 SHEET_FORMATS = {
     ".png": ("PNG", 2**31 - 1),
@@ -22,17 +21,11 @@ SHEET_FORMATS = {
 """By the suffix of a sheet: Pillow's name, and how many pixels the format allows on a side."""
 SHEET_PIXELS = 2**28
 """A sheet has no more than about these, which take 1 GiB of memory while it is put together."""
-
-
 GAP = 2  # px of white between the images
 
 
-class Pictures(Protocol):
-    """Images uint8 (3, R, R) that come one by one: a tensor of them, or `GeneratedImages`."""
-
-    def __len__(self) -> int: ...
-
-    def __iter__(self) -> Iterator[Tensor]: ...
+Pictures = Tensor | GeneratedImages
+"""Images uint8 (3, R, R) that come one by one."""
 
 
 def on_sheet(count: int, resolution: int) -> int:
@@ -63,14 +56,18 @@ def save_images(
             images and there is no ``each``; or if ``each`` has such files already.
         LabError: if a file cannot be written.
     """
-    if each is not None:
-        check_each(each)
+    old = sorted(each.glob("[0-9][0-9][0-9][0-9]*.png")) if each and each.is_dir() else []
+    if old:
+        raise UsageError(
+            f"{each} already holds {len(old)} images, such as {old[0].name}, which would be "
+            "mixed with the new ones; delete them, or give --each another folder."
+        )
     there = sheet is not None and sheet.parent.is_dir()
     canvas, columns = (None, 1) if sheet is None else _canvas(images, sheet, each is not None)
     shown = 0 if canvas is None else on_sheet(len(images), next(iter(images)).shape[-1])
     bar = progress_bar(images, "images", len(images), unit="image", disable=not progress)
     for index, image in enumerate(bar):
-        picture = Image.fromarray(np.ascontiguousarray(image.permute(1, 2, 0).numpy()))
+        picture = to_picture(image)
         if canvas is not None and index < shown:
             step = image.shape[-1] + GAP
             canvas.paste(picture, (index % columns * step, index // columns * step))
@@ -105,20 +102,6 @@ def _canvas(images: Pictures, sheet: Path, rest_elsewhere: bool) -> tuple[Image.
             f"side; write it to {sheet.with_suffix('.png')}, or take fewer images."
         )
     return Image.new("RGB", size, "white"), columns
-
-
-def check_each(folder: Path) -> None:
-    """Refuse a folder whose images would be mixed with new ones.
-
-    Raises:
-        UsageError: if it holds images of an earlier time.
-    """
-    old = sorted(folder.glob("[0-9][0-9][0-9][0-9]*.png")) if folder.is_dir() else []
-    if old:
-        raise UsageError(
-            f"{folder} already holds {len(old)} images, such as {old[0].name}, which would be "
-            "mixed with the new ones; delete them, or give --each another folder."
-        )
 
 
 def check_sheet(sheet: Path) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from slae_lib.datasets import ImageSet, MetadataBank, bank_for, load_images
 from slae_lib.support.errors import LabError
@@ -11,20 +11,6 @@ from slae_lib.training.run import RunInfo, newest_checkpoint
 
 CONTINUABLE = ("iterations", "log_every", "sample_every", "checkpoint_every", "keep_checkpoints")
 """Fields of a run's configuration that may be given anew when it goes on."""
-
-
-class Resumed(NamedTuple):
-    """A run to go on with.
-
-    Attributes:
-        info: what its run.json has to say from now on.
-        images: its pictures.
-        bank: their metadata, or None.
-    """
-
-    info: RunInfo
-    images: ImageSet
-    bank: MetadataBank | None
 
 
 def load_inputs(
@@ -57,11 +43,12 @@ def reached(run: Path) -> int:
     Raises:
         LabError: if it has none, or a damaged one.
     """
-    iteration: int = load_checkpoint(newest_checkpoint(run))["iteration"]
-    return iteration
+    return int(load_checkpoint(newest_checkpoint(run))["iteration"])
 
 
-def resume(run: Path, info: RunInfo, changes: dict[str, Any], data: str | None = None) -> Resumed:
+def resume(
+    run: Path, info: RunInfo, changes: dict[str, Any], data: str | None = None
+) -> tuple[RunInfo, ImageSet, MetadataBank | None]:
     """Load what a run needs to go on; nothing is written.
 
     Args:
@@ -69,6 +56,9 @@ def resume(run: Path, info: RunInfo, changes: dict[str, Any], data: str | None =
         info: what its run.json says.
         changes: fields of `CONTINUABLE` with new values.
         data: where its pictures are now; where they were if not given.
+
+    Returns:
+        What its run.json has to say from now on, its pictures, and their metadata or None.
 
     Raises:
         LabError: if the pictures cannot be read or are others.
@@ -80,4 +70,4 @@ def resume(run: Path, info: RunInfo, changes: dict[str, Any], data: str | None =
             f"{data or info.data} does not hold the pictures that {run} was started with; bring "
             "them back, name the folder where they are now with --data, or start a new run."
         )
-    return Resumed(replace(info, model=model, train=config, data=images.reference), images, bank)
+    return replace(info, model=model, train=config, data=images.reference), images, bank

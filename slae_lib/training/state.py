@@ -4,7 +4,7 @@ import functools
 import itertools
 import math
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from accelerate import Accelerator
@@ -19,11 +19,7 @@ from slae_lib.support.sealed import check_count, check_like, understanding
 from slae_lib.support.spectral_norm import refresh_spectral_norm
 from slae_lib.training.checkpoint import CHECKPOINT_MEND, load_into
 from slae_lib.training.config import RunConfig, TrainConfig
-from slae_lib.training.families import (
-    family_of,
-    make_discriminator,
-    make_generator,
-)
+from slae_lib.training.families import family_of, make_discriminator, make_generator
 
 
 class StepLosses(NamedTuple):
@@ -46,25 +42,55 @@ class StepLosses(NamedTuple):
     penalty: Tensor | None = None
 
 
-class Step(Protocol):
-    """One iteration of a family of models; its class also makes what the iteration changes."""
+class Step:
+    """One iteration of a family of models; its class also makes what the iteration changes.
 
-    period: int  # iterations after which the same work comes again, for measuring its time
+    Args:
+        state: what changes.
+        config: the run.
+        accelerator: device, mixed precision, processes.
+    """
 
-    def __init__(self, state: "TrainingState", config: Any, accelerator: Accelerator) -> None: ...
+    period = 1  # iterations after which the same work comes again, for measuring its time
+
+    def __init__(self, state: "TrainingState", config: Any, accelerator: Accelerator) -> None:
+        self.state = state
+        self.config = config
+        self.accelerator = accelerator
+        # Alone on one device `prepare` moves the networks and returns them as they are; with
+        # several processes it wraps them, so the state keeps the bare networks.
+        networks = state.generator, state.discriminator
+        optimizers = state.generator_optimizer, state.discriminator_optimizer
+        self.generator, self.discriminator, *both = accelerator.prepare(*networks, *optimizers)
+        self.generator_optimizer, self.discriminator_optimizer = both
 
     def __call__(self, real: Tensor, metadata: Tensor | None) -> StepLosses:
         """Train on one batch: (B, 3, R, R) in [-1, 1], and their (B, metadata_dim) or None."""
+        raise NotImplementedError
+
+    def descend(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+        """Take a step of ``optimizer`` down the gradient of ``loss``, a scalar."""
+        optimizer.zero_grad()
+        self.accelerator.backward(loss)
+        optimizer.step()
 
     @staticmethod
     def optimizers(
         generator: nn.Module, discriminator: nn.Module, config: Any
-    ) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
-        """Return the optimisers of both networks."""
+    ) -> tuple[torch.optim.Adam, torch.optim.Adam]:
+        """Return Adam for both networks, in one fused kernel each."""
+        betas = config.beta1, config.beta2
+        rate = config.learning_rate
+        discriminator_rate = config.discriminator_learning_rate or rate
+        return (
+            torch.optim.Adam(generator.parameters(), rate, betas, fused=True),
+            torch.optim.Adam(discriminator.parameters(), discriminator_rate, betas, fused=True),
+        )
 
     @staticmethod
     def extras() -> dict[str, nn.Module]:
         """Return what else changes while training, by its name in a checkpoint."""
+        return {}
 
 
 class TrainingState:

@@ -20,22 +20,19 @@ from slae_lib.losses import (
 from slae_lib.support.pretrained import perceptual_distance
 from slae_lib.support.spectral_norm import SpectralNorms
 from slae_lib.training.config import TrainConfig
-from slae_lib.training.state import StepLosses, TrainingState
+from slae_lib.training.state import Step, StepLosses, TrainingState
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 
 
-class TrainingStep:
+class TrainingStep(Step):
     """One iteration: a step of the discriminator and a step of the generator.
 
-    Args:
-        state: what changes.
-        config: the run.
-        accelerator: device, mixed precision, processes.
+    Args beside those of any `Step`:
         distance: between decoded and real images, in place of the one that ``config`` names.
     """
 
-    period = 1
+    config: TrainConfig
 
     def __init__(
         self,
@@ -44,27 +41,12 @@ class TrainingStep:
         accelerator: Accelerator,
         distance: Distance | None = None,
     ) -> None:
-        self.state = state
-        self.config = config
-        self.accelerator = accelerator
-        self.distance = distance or _distance(config, accelerator.device)
-        self.model = cast(ModelConfig, state.model)
         if config.sync_batch_norm:  # in their places, with their weights
             nn.SyncBatchNorm.convert_sync_batchnorm(state.generator)
             nn.SyncBatchNorm.convert_sync_batchnorm(state.discriminator)
-        # Alone on one device `prepare` moves the networks and returns them as they are; with
-        # several processes it wraps them, so the state keeps the bare networks.
-        (
-            self.generator,
-            self.discriminator,
-            self.generator_optimizer,
-            self.discriminator_optimizer,
-        ) = accelerator.prepare(
-            state.generator,
-            state.discriminator,
-            state.generator_optimizer,
-            state.discriminator_optimizer,
-        )
+        super().__init__(state, config, accelerator)
+        self.distance = distance or _distance(config, accelerator.device)
+        self.model = cast(ModelConfig, state.model)
         # The generator's step shares no discriminator gradients, so it asks the bare network.
         self.critic: nn.Module = state.discriminator
         self.learning = list(state.discriminator.parameters())
@@ -78,24 +60,6 @@ class TrainingStep:
                 _compiled(network, config.compile_mode)
                 for network in (self.generator, self.discriminator, self.critic)
             )
-
-    @staticmethod
-    def optimizers(
-        generator: nn.Module, discriminator: nn.Module, config: TrainConfig
-    ) -> tuple[torch.optim.Adam, torch.optim.Adam]:
-        """Return Adam for both networks, in one fused kernel each."""
-        betas = config.beta1, config.beta2
-        rate = config.learning_rate
-        discriminator_rate = config.discriminator_learning_rate or rate
-        return (
-            torch.optim.Adam(generator.parameters(), rate, betas, fused=True),
-            torch.optim.Adam(discriminator.parameters(), discriminator_rate, betas, fused=True),
-        )
-
-    @staticmethod
-    def extras() -> dict[str, nn.Module]:
-        """Return nothing: two networks and their average are all that changes."""
-        return {}
 
     def __call__(self, real: Tensor, metadata: Tensor | None) -> StepLosses:
         """Train on one batch.
@@ -131,18 +95,14 @@ class TrainingStep:
         if self.distance is not None:
             reconstruction = reconstruction_loss(on_real.reconstructions, self.distance)
             loss = hinge + self.config.reconstruction_weight * reconstruction
-        self.discriminator_optimizer.zero_grad()
-        self.accelerator.backward(loss)
-        self.discriminator_optimizer.step()
+        self.descend(self.discriminator_optimizer, loss)
 
         # The generator learns to raise the logits of its images.
         self._learning(False)  # no gradients that nobody would use
         with self.critic_norms.together(), self.accelerator.autocast():
             judged = self.critic(fake_image, fake_small)
         generator_loss = generator_hinge(convert_to_fp32(judged.logits))
-        self.generator_optimizer.zero_grad()
-        self.accelerator.backward(generator_loss)
-        self.generator_optimizer.step()
+        self.descend(self.generator_optimizer, generator_loss)
 
         self.state.update_average()
         self.state.iteration += 1

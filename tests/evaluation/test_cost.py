@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from slae_lib.attention import SkipLayerAttentionExcitation, SkipLayerExcitation
 from slae_lib.baselines.stylegan2.config import StyleGAN2Config
 from slae_lib.cli import LabGroup
-from slae_lib.cli.cost import cost
+from slae_lib.cli.cost import cost, format_table
 from slae_lib.config import ModelConfig
 from slae_lib.evaluation import workload
 from slae_lib.evaluation.cost import (
@@ -22,7 +22,6 @@ from slae_lib.evaluation.cost import (
     measure,
     paired_step_time,
 )
-from slae_lib.evaluation.cost_table import format_table
 from slae_lib.support.errors import LabError, UsageError
 
 GROUP = LabGroup(commands={"cost": cost})

@@ -56,8 +56,8 @@ def resume() -> Any:
     AcceleratorState._reset_state(True)
     info = RunInfo.load(RUN)
     reached(RUN)
-    now = load_resumed(RUN, info, {"iterations": 4})
-    train(now.info.model, now.info.train, now.images, now.bank, RUN, resume=True)
+    now, images, bank = load_resumed(RUN, info, {"iterations": 4})
+    train(now.model, now.train, images, bank, RUN, resume=True)
     return result_of(RUN)
 
 

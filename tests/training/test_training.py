@@ -408,7 +408,7 @@ def test_weights_that_are_no_numbers_get_into_no_checkpoint(
         ),
         "the average": next(state.average.parameters()),
     }[harmed]
-    recorder = Recorder(tmp_path, state, MODEL, CONFIG, faces, CONFIG.batch_size, None)
+    recorder = Recorder(tmp_path, state, faces, CONFIG.batch_size, None)
     state.iteration = 3
     with torch.no_grad():
         tensor.fill_(float("inf"))

@@ -1,15 +1,18 @@
-"""What a StyleGAN2 is and how it is trained, as frozen dataclasses.
+"""What a StyleGAN2 is and how it is trained, and what the lab finds under its name.
 
 Source: Karras et al. (2020), arXiv 1912.04958, and its appendix B for the training.
 """
 
+import math
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Self
 
 from slae_lib.config import NetworkConfig
 from slae_lib.support.errors import UsageError
-from slae_lib.support.settings import option
+from slae_lib.support.settings import COUNT, DECAY, NOT_NEGATIVE, POSITIVE, SHARE, option
 from slae_lib.training.config import RunConfig, TrainConfig
+from slae_lib.training.families import Family
+from slae_lib.training.presets import Preset
 
 
 @dataclass(frozen=True)
@@ -24,30 +27,24 @@ class StyleGAN2Config(NetworkConfig):
 
     resolution: Literal[64, 128, 256, 512, 1024] = option(256, "side length of the images")
     channel_base: int = option(32_768, "channels times side length of a feature map")
-    channel_max: int = option(512, "the most channels of a feature map")
-    latent_dim: int = option(512, "numbers in the noise z and in the intermediate latent w")
-    mapping_layers: int = option(8, "layers of the mapping network")
-    mapping_lr_multiplier: float = option(0.01, "how much slower the mapping network learns")
-    style_mixing: float = option(0.9, "share of training images whose layers follow two latents")
-    group_size: int = option(4, "images that the discriminator compares with each other")
+    channel_max: int = option(512, "the most channels of a feature map", COUNT)
+    latent_dim: int = option(512, "numbers in the noise z and in the intermediate latent w", COUNT)
+    mapping_layers: int = option(8, "layers of the mapping network", COUNT)
+    mapping_lr_multiplier: float = option(
+        0.01, "how much slower the mapping network learns", POSITIVE
+    )
+    style_mixing: float = option(
+        0.9, "share of training images whose layers follow two latents", SHARE
+    )
+    group_size: int = option(4, "images that the discriminator compares with each other", COUNT)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("channel_max", "latent_dim", "mapping_layers", "group_size"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}; it has to be 1 or more.")
         if self.channel_base < self.resolution:
             raise UsageError(
                 f"channel_base is {self.channel_base}; it has to be {self.resolution} or more, so "
                 "that the largest feature map has a channel."
             )
-        if self.mapping_lr_multiplier <= 0:
-            raise UsageError(
-                f"mapping_lr_multiplier is {self.mapping_lr_multiplier}; "
-                "it has to be greater than 0."
-            )
-        if not 0 <= self.style_mixing <= 1:
-            raise UsageError(f"style_mixing is {self.style_mixing}; it has to lie in [0, 1].")
 
     @property
     def noise_dim(self) -> int:
@@ -78,19 +75,14 @@ class StyleGAN2TrainConfig(RunConfig):
         UsageError: for a value that does not exist.
     """
 
-    learning_rate: float = option(2e-3, "Adam's, of the generator")
-    beta1: float = option(0.0, "Adam's first decay")
-    beta2: float = option(0.99, "Adam's second decay")
-    r1_gamma: float = option(10.0, "weight of the R1 penalty; grows with the resolution")
-    r1_interval: int = option(16, "iterations from one R1 penalty to the next")
+    learning_rate: float = option(2e-3, "Adam's, of the generator", POSITIVE)
+    beta1: float = option(0.0, "Adam's first decay", DECAY)
+    beta2: float = option(0.99, "Adam's second decay", DECAY)
+    r1_gamma: float = option(
+        10.0, "weight of the R1 penalty; grows with the resolution", NOT_NEGATIVE
+    )
+    r1_interval: int = option(16, "iterations from one R1 penalty to the next", COUNT)
     path_length: bool = option(False, "add the path length penalty, every 8 iterations")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.r1_gamma < 0:
-            raise UsageError(f"r1_gamma is {self.r1_gamma}; it has to be 0 or more.")
-        if self.r1_interval < 1:
-            raise UsageError(f"r1_interval is {self.r1_interval}; it has to be 1 or more.")
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -100,3 +92,39 @@ class StyleGAN2TrainConfig(RunConfig):
         """
         foreign = {f.name for f in fields(TrainConfig)} - {f.name for f in fields(cls)}
         return super().from_dict({n: value for n, value in values.items() if n not in foreign})
+
+
+PRESETS = {
+    # The comparison system. A high R1 weight is for high resolutions; 64 px need little.
+    "stylegan2-cpu": Preset(
+        "StyleGAN2, narrow, at 64 px on a CPU: to compare with cpu-demo",
+        NARROW,
+        StyleGAN2TrainConfig(
+            iterations=1500,
+            ema_decay=0.99,
+            augment="translation",
+            r1_gamma=1.0,
+            device="cpu",
+            log_every=10,
+            sample_every=150,
+            checkpoint_every=500,
+        ),
+    ),
+    "stylegan2-256": Preset(
+        "StyleGAN2, config F, at 256 px, for a GPU with 16 GB or more",
+        StyleGAN2Config(resolution=256),
+        StyleGAN2TrainConfig(samples=25),
+    ),
+}
+
+STYLEGAN2 = Family(
+    name="stylegan2",
+    title="StyleGAN2",
+    model=StyleGAN2Config,
+    train=StyleGAN2TrainConfig,
+    presets=PRESETS,
+    generator="slae_lib.baselines.stylegan2.networks:StyleGAN2Generator",
+    discriminator="slae_lib.baselines.stylegan2.networks:StyleGAN2Discriminator",
+    step="slae_lib.baselines.stylegan2.step:StyleGAN2Step",
+    blind_loss=2 * math.log(2),
+)

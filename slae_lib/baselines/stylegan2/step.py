@@ -20,37 +20,25 @@ from slae_lib.baselines.stylegan2.losses import (
     lazy_adam,
     r1_penalty,
 )
-from slae_lib.baselines.stylegan2.networks import StyleGAN2Generator
 from slae_lib.support.errors import UsageError
-from slae_lib.training.state import StepLosses, TrainingState
+from slae_lib.training.state import Step, StepLosses, TrainingState
 
 
-class StyleGAN2Step:
+class StyleGAN2Step(Step):
     """One iteration: logistic losses, and now and then a penalty in a step of its own.
 
     Raises:
         UsageError: with several processes.
     """
 
+    config: StyleGAN2TrainConfig
+
     def __init__(
         self, state: TrainingState, config: StyleGAN2TrainConfig, accelerator: Accelerator
     ) -> None:
         if accelerator.num_processes > 1:
             raise UsageError("StyleGAN2 trains in one process here; start it without `accelerate`.")
-        self.state = state
-        self.config = config
-        self.accelerator = accelerator
-        (
-            self.generator,
-            self.discriminator,
-            self.generator_optimizer,
-            self.discriminator_optimizer,
-        ) = accelerator.prepare(
-            cast(StyleGAN2Generator, state.generator),
-            state.discriminator,
-            state.generator_optimizer,
-            state.discriminator_optimizer,
-        )
+        super().__init__(state, config, accelerator)
         # `prepare` has put mixed precision into the networks themselves, where no block leaves it.
         # Taken out again, it is where `autocast()` says, and R1 is in full precision.
         for network in (state.generator, state.discriminator):
@@ -76,7 +64,7 @@ class StyleGAN2Step:
         """Return the running mean of the path length, a single number."""
         return {"path_length": PathLength()}
 
-    def __call__(self, real: Tensor, metadata: None = None) -> StepLosses:
+    def __call__(self, real: Tensor, metadata: Tensor | None = None) -> StepLosses:
         """Train on one batch of real images (B, 3, R, R) in [-1, 1]; there is no metadata."""
         policy = self.config.augment
 
@@ -91,7 +79,7 @@ class StyleGAN2Step:
             fake_logits = self.discriminator(fake.detach())
         real_logits, fake_logits = real_logits.float(), fake_logits.float()
         discriminator_loss = discriminator_logistic(real_logits, fake_logits)
-        self._descend(self.discriminator_optimizer, discriminator_loss)
+        self.descend(self.discriminator_optimizer, discriminator_loss)
         penalty = None
         if self.state.iteration % self.config.r1_interval == 0:
             penalty = self._regularise_discriminator(real)
@@ -100,7 +88,7 @@ class StyleGAN2Step:
         with self.accelerator.autocast():
             judged = self.discriminator(fake)
         generator_loss = generator_logistic(judged.float())
-        self._descend(self.generator_optimizer, generator_loss)
+        self.descend(self.generator_optimizer, generator_loss)
         if self.config.path_length and self.state.iteration % PATH_LENGTH_INTERVAL == 0:
             self._regularise_generator(real)
 
@@ -119,7 +107,7 @@ class StyleGAN2Step:
         real = real.detach().requires_grad_(True)
         logits = self.discriminator(augment(real, self.config.augment))
         penalty = r1_penalty(logits, real, self.config.r1_gamma)
-        self._descend(self.discriminator_optimizer, self.config.r1_interval * penalty)
+        self.descend(self.discriminator_optimizer, self.config.r1_interval * penalty)
         return penalty.detach()
 
     def _regularise_generator(self, real: Tensor) -> None:
@@ -127,12 +115,7 @@ class StyleGAN2Step:
         half = real[: max(1, len(real) // 2)]
         styles = self.generator.styles(self._noise(half))
         penalty = self.path_length(self.generator.synthesise(styles), styles)
-        self._descend(self.generator_optimizer, PATH_LENGTH_INTERVAL * penalty)
+        self.descend(self.generator_optimizer, PATH_LENGTH_INTERVAL * penalty)
 
     def _noise(self, like: Tensor) -> Tensor:
         return torch.randn(len(like), self.state.model.noise_dim, device=like.device)
-
-    def _descend(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-        optimizer.zero_grad()
-        self.accelerator.backward(loss)
-        optimizer.step()
