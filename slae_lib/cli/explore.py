@@ -1,0 +1,126 @@
+"""``slae interpolate`` and ``slae invert``."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from slae_lib.cli.evaluate_options import DATA, DEVICE, PATH, choice, number, run_option, together
+from slae_lib.cli.options import SpreadCommand
+
+SEED = click.option("--seed", type=int, default=0, show_default=True, help="Of what is drawn.")
+SEARCH = together(
+    choice(
+        "--distance",
+        None,
+        ["lpips", "vgg", "l1"],
+        "What a found picture is judged by  [default: the first of them whose weights can be had]",
+    ),
+    number("--steps", 100, "Of the search for a picture, from each start."),
+    number("--restarts", 2, "Random starts of the search."),
+)
+
+
+@click.command(cls=SpreadCommand)
+@run_option(required=True)
+@click.option(
+    "--through",
+    multiple=True,
+    default=["noise"],
+    show_default=True,
+    help="noise: images that differ in their noise alone; metadata: in that of training pictures "
+    "alone; or two or more files: pictures, whose latents are searched, and latents of slae "
+    "invert.",
+)
+@click.option("--out", type=PATH, required=True, help=".webp, .gif, or .mp4 (needs ffmpeg).")
+@number("--stops", 4, "Images on the way, of noise or metadata.", least=2)
+@number("--frames", 120, "Pictures of the film.", least=2)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.1, 3600),
+    default=6,
+    show_default=True,
+    help="Until it begins again.",
+)
+@click.option(
+    "--attention/--no-attention",
+    default=True,
+    help="The map of each skip link beside the picture  [default: where there are some]",
+)
+@together(SEED, SEARCH, DEVICE)
+def interpolate(
+    run: Path,
+    through: tuple[str, ...],
+    out: Path,
+    stops: int,
+    frames: int,
+    seconds: float,
+    attention: bool,
+    seed: int,
+    device: str,
+    **search: Any,
+) -> None:
+    """Make a film from picture to picture, and back to the first."""
+    from slae_lib.cli.subjects import Subject
+    from slae_lib.explorer.films import frames_of, seeded_stops, shoot, walk
+    from slae_lib.explorer.latents import given_stops
+    from slae_lib.explorer.reels import check_reel, write_reel
+    from slae_lib.support.device import prepare_process
+
+    check_reel(out, frames, seconds)
+    prepare_process()
+    samples = Subject(run, None, seed, device=device).samples
+    if through in (("noise",), ("metadata",)):
+        on_the_way = seeded_stops(samples, through[0], stops)
+    else:
+        on_the_way = given_stops(samples, [Path(name) for name in through], **search)
+    film = shoot(samples, walk(on_the_way, frames), attention)
+    write_reel(out, frames_of(film), frames, seconds)
+    click.echo(f"{out}: {frames} frames through {', '.join(on_the_way.names)}, and back")
+
+
+@click.command()
+@click.argument("picture", type=PATH)
+@run_option(required=True)
+@click.option("--out", type=PATH, help="Folder  [default: inverted-PICTURE beside the generator]")
+@together(SEED, SEARCH, DATA, DEVICE)
+def invert(
+    picture: Path,
+    run: Path,
+    out: Path | None,
+    seed: int,
+    data: str | None,
+    device: str,
+    distance: Any,
+    **search: int,
+) -> None:
+    """Find the latent that makes a picture, and the pictures around it.
+
+    Writes latent.safetensors (for slae interpolate --through), inverted.png and changed.png.
+    """
+    from slae_lib.cli.subjects import Subject
+    from slae_lib.explorer.figures.inversion import directions_figure, inversion_figure
+    from slae_lib.explorer.inversion import directions, training_or_none
+    from slae_lib.explorer.inversion import invert as search_for
+    from slae_lib.explorer.latents import SUFFIX, distance_at_hand
+    from slae_lib.plotting.style import save_figure
+    from slae_lib.support.device import prepare_process
+    from slae_lib.support.files import atomic_write, check_writable, short
+
+    prepare_process()
+    subject = Subject(run, data, seed, device=device)
+    out = out or subject.file.parent / f"inverted-{short(picture.stem)}"
+    latent, *pictures = (out / name for name in (f"latent{SUFFIX}", "inverted.png", "changed.png"))
+    check_writable(latent)
+    training = training_or_none(lambda: subject.training)
+    measure = distance_at_hand(distance, subject.samples.device)
+    found = search_for(subject.samples, picture, measure, training, **search)
+    facts = {"distance": found.distance_name, "value": found.distance}
+    found.latent.save(latent, subject.samples, **facts)
+    makers = training and training.attribution
+    around = directions(subject.samples, found.latent, training)
+    figures = inversion_figure(found, makers), directions_figure(around, makers)
+    for path, figure in zip(pictures, figures, strict=True):
+        with atomic_write(path) as temporary:
+            save_figure(figure, temporary, dpi=110)
+    click.echo("\n".join([*found.told(), "", *map(str, (latent, *pictures))]))

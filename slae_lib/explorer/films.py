@@ -1,0 +1,196 @@
+"""A walk through the latents of a generator, and its pictures with the attention beside them.
+
+The walk goes from stop to stop and back to the first, so that the film closes into a loop. It
+slows down at each stop, so that a picture that was asked for can be seen.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib import colormaps
+from matplotlib.font_manager import findfont
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from slae_lib.explorer.latents import Latents
+from slae_lib.explorer.words import link_label
+from slae_lib.plotting.base import ATTENTION_COLORS, GREY, Pixels, to_pixels
+from slae_lib.support.errors import UsageError
+from slae_lib.support.images import to_uint8
+from slae_lib.support.progress import progress_bar
+from slae_lib.training.sampling import GeneratedImages
+
+SMALLEST = 256
+"""A picture is shown with this side length or more: one of 64 px would be a stamp."""
+OVERLAY = 0.6  # strength of a map over its picture, as on the stage
+_PIXELS_AT_ONCE = 8 * 256**2
+
+
+@dataclass(frozen=True, eq=False)
+class Film:
+    """The pictures of a walk, in order; after the last comes the first again.
+
+    Attributes:
+        images: uint8 (N, 3, R, R).
+        attention: link name to its maps (N, h, w) in (0, 1); empty without attention.
+    """
+
+    images: Tensor
+    attention: dict[str, Tensor]
+
+    @property
+    def steps(self) -> Tensor:
+        """(N,): how far the colours move from each frame to the next, in steps of 255."""
+        following = self.images.roll(-1, dims=0)
+        pairs = zip(self.images, following, strict=True)
+        return torch.stack([(one.float() - next_.float()).abs().mean() for one, next_ in pairs])
+
+
+def seeded_stops(samples: GeneratedImages, through: str, count: int) -> Latents:
+    """Return stops that differ in their noise alone, or in their metadata alone.
+
+    Args:
+        samples: of the generator; its seed draws them.
+        through: ``"noise"``: that of the first images of the seed, with the metadata of the first
+            of them; ``"metadata"``: that of different training pictures, with one noise.
+        count: of the stops.
+
+    Raises:
+        UsageError: for metadata where there is none, or fewer training pictures than stops.
+    """
+    noise, metadata = samples.inputs(range(count))
+    if through == "noise":
+        rows = None if metadata is None else metadata[:1].expand(count, -1)
+        return Latents(noise, rows, tuple(f"image {index}" for index in range(count)))
+    if samples.bank is None:
+        raise UsageError(
+            "--through metadata has no meaning for this generator, which takes no metadata; walk "
+            "--through noise."
+        )
+    if count > len(samples.bank):
+        raise UsageError(
+            f"There are {len(samples.bank)} training pictures to stop at and not {count}; give "
+            "--stops less."
+        )
+    source = torch.Generator().manual_seed(samples.seed)
+    chosen = torch.randperm(len(samples.bank), generator=source)[:count]
+    names = tuple(samples.bank.names[index] for index in chosen.tolist())
+    return Latents(noise[:1].expand(count, -1), samples.bank.rows(chosen, samples.scale), names)
+
+
+def walk(stops: Latents, frames: int) -> Latents:
+    """Return the latents on the way through all stops and back to the first: ``frames`` of them.
+
+    Noise goes along the sphere: on the straight line between two noises lie shorter ones than any
+    that the generator has learned with. Metadata goes straight, as between two pictures' means.
+
+    Raises:
+        UsageError: if there are fewer frames than stops.
+    """
+    count = len(stops)
+    if frames < count:
+        raise UsageError(f"{frames} frames are too few for {count} stops; take --frames {count}.")
+    starts = [round(stop * frames / count) for stop in range(count + 1)]
+    noise, metadata = [], []
+    for stop, (start, end) in enumerate(zip(starts, starts[1:], strict=False)):
+        share = torch.arange(end - start) / (end - start)
+        share = ((1 - torch.cos(math.pi * share)) / 2)[:, None]  # (F, 1), slow at both ends
+        first, second = stops.noise[stop], stops.noise[(stop + 1) % count]
+        noise.append(on_sphere(first, second, share))
+        if stops.metadata is not None:
+            pair = stops.metadata[stop], stops.metadata[(stop + 1) % count]
+            metadata.append(torch.lerp(*pair, share))
+    names = tuple(f"frame {frame}" for frame in range(frames))
+    return Latents(torch.cat(noise), torch.cat(metadata) if metadata else None, names)
+
+
+def on_sphere(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
+    """Return points (F, D) between two (D,), along the great circle; lengths change evenly.
+
+    Source: Shoemake, "Animating Rotation with Quaternion Curves" (SIGGRAPH 1985).
+
+    Args:
+        first: where share is 0.
+        second: where it is 1.
+        share: (F, 1) from 0 to 1.
+    """
+    lengths = first.norm(), second.norm()
+    one, other = first / lengths[0].clamp_min(1e-9), second / lengths[1].clamp_min(1e-9)
+    angle = torch.acos((one @ other).clamp(-1, 1))
+    if torch.sin(angle) < 1e-4:  # of one direction, or of opposite ones: no circle is the right one
+        return torch.lerp(first, second, share)
+    between = torch.sin((1 - share) * angle) * one + torch.sin(share * angle) * other
+    return between / torch.sin(angle) * torch.lerp(*lengths, share)
+
+
+@torch.no_grad()
+def shoot(samples: GeneratedImages, path: Latents, attention: bool, progress: bool = True) -> Film:
+    """Draw the pictures of a path, and the maps of all links if they are wanted and there."""
+    generator, device = samples.generator, samples.device
+    wanted = attention and samples.config.has_attention
+    at_once = max(1, _PIXELS_AT_ONCE // samples.resolution**2)
+    images: list[Tensor] = []
+    maps: dict[str, list[Tensor]] = {}
+    with progress_bar(desc="frames", total=len(path), unit="frame", disable=not progress) as bar:
+        for which in torch.arange(len(path)).split(at_once):
+            inputs = [rows if rows is None else rows.to(device) for rows in path.inputs(which)]
+            made = generator(*inputs, return_attention=True) if wanted else generator(*inputs)
+            images.append(to_uint8(made.image).cpu())
+            for name, drawn in (made.attention if wanted else {}).items():
+                maps.setdefault(name, []).append(drawn[:, 0].float().cpu())
+            bar.update(len(which))
+    return Film(torch.cat(images), {name: torch.cat(parts) for name, parts in maps.items()})
+
+
+def frames_of(film: Film) -> Iterator[Image.Image]:
+    """Yield each picture, larger if it is small, with the maps of its links in a column beside it.
+
+    A map lies over the grey picture. Its colours mean the same in all frames: they reach from the
+    lowest to the highest value that the link has in the film, which stand beside it.
+    """
+    resolution = film.images.shape[-1]
+    side = resolution * math.ceil(SMALLEST / resolution)
+    if not film.attention:
+        yield from (_enlarged(image, side) for image in film.images)
+        return
+    unit = side // 32
+    count = len(film.attention)
+    cell = (side - (count - 1) * unit) // count
+    font = ImageFont.truetype(findfont("DejaVu Sans"), round(1.5 * unit))
+    small = ImageFont.truetype(findfont("DejaVu Sans"), round(1.25 * unit))
+    ranges = {name: (float(maps.min()), float(maps.max())) for name, maps in film.attention.items()}
+    texts = [(link_label(name), f"{low:.2f} to {high:.2f}") for name, (low, high) in ranges.items()]
+    left = 2 * unit + side
+    label = left + cell + unit
+    wide = max(font_.getlength(text) for pair in texts for font_, text in zip((font, small), pair))
+    width = label + math.ceil(wide) + unit
+    page = Image.new("RGB", (width + width % 2, side + 2 * unit), "white")
+    pen = ImageDraw.Draw(page)
+    tops = [unit + row * (cell + unit) for row in range(count)]
+    for top, (name, reach) in zip(tops, texts, strict=True):
+        pen.text((label, top + cell // 2 - unit // 4), name, "black", font, anchor="ls")
+        pen.text((label, top + cell // 2 + unit // 2), reach, GREY, small, anchor="lt")
+    for frame, image in enumerate(film.images):
+        drawn = page.copy()
+        large = _enlarged(image, side)
+        drawn.paste(large, (unit, unit))
+        below = large.convert("L").convert("RGB").resize((cell, cell), Image.Resampling.LANCZOS)
+        for top, (name, maps) in zip(tops, film.attention.items(), strict=True):
+            above = Image.fromarray(coloured(maps[frame], *ranges[name]))
+            above = above.resize((cell, cell), Image.Resampling.NEAREST)
+            drawn.paste(Image.blend(below, above, OVERLAY), (left, top))
+        yield drawn
+
+
+def coloured(attention: Tensor, low: float, high: float) -> Pixels:
+    """Return a map (h, w) in the colours of attention, ``low`` the darkest: (h, w, 3)."""
+    share = ((attention - low) / max(high - low, 1e-6)).clamp(0, 1)
+    return np.asarray(colormaps[ATTENTION_COLORS](share.numpy(), bytes=True)[..., :3])
+
+
+def _enlarged(image: Tensor, side: int) -> Image.Image:
+    return Image.fromarray(to_pixels(image)).resize((side, side), Image.Resampling.BICUBIC)
