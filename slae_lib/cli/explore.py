@@ -5,10 +5,18 @@ from typing import Any
 
 import click
 
-from slae_lib.cli.evaluate_options import DATA, DEVICE, PATH, choice, number, run_option, together
+from slae_lib.cli.evaluate_options import (
+    DATA,
+    DEVICE,
+    PATH,
+    SEED,
+    choice,
+    number,
+    run_option,
+    together,
+)
 from slae_lib.cli.options import SpreadCommand
 
-SEED = click.option("--seed", type=int, default=0, show_default=True, help="Of what is drawn.")
 SEARCH = together(
     choice(
         "--distance",
@@ -36,17 +44,9 @@ SEARCH = together(
 @number("--stops", 4, "Images on the way, of noise or metadata.", least=2)
 @number("--frames", 120, "Pictures of the film.", least=2)
 @click.option(
-    "--seconds",
-    type=click.FloatRange(0.1, 3600),
-    default=6,
-    show_default=True,
-    help="Until it begins again.",
+    "--seconds", type=click.FloatRange(0.1, 600), default=6, show_default=True, help="Of a round."
 )
-@click.option(
-    "--attention/--no-attention",
-    default=True,
-    help="The map of each skip link beside the picture  [default: where there are some]",
-)
+@click.option("--attention/--no-attention", default=True, help="Maps of the links, if it has some.")
 @together(SEED, SEARCH, DEVICE)
 def interpolate(
     run: Path,
@@ -62,7 +62,7 @@ def interpolate(
 ) -> None:
     """Make a film from picture to picture, and back to the first."""
     from slae_lib.cli.subjects import Subject
-    from slae_lib.explorer.films import frames_of, seeded_stops, shoot, walk
+    from slae_lib.explorer.films import check_frames, frames_of, seeded_stops, shoot, walk
     from slae_lib.explorer.latents import given_stops
     from slae_lib.explorer.reels import check_reel, write_reel
     from slae_lib.support.device import prepare_process
@@ -71,6 +71,7 @@ def interpolate(
     prepare_process()
     samples = Subject(run, None, seed, device=device).samples
     if through in (("noise",), ("metadata",)):
+        check_frames(frames, stops)
         on_the_way = seeded_stops(samples, through[0], stops)
     else:
         on_the_way = given_stops(samples, [Path(name) for name in through], **search)
@@ -102,7 +103,7 @@ def invert(
     from slae_lib.explorer.figures.inversion import directions_figure, inversion_figure
     from slae_lib.explorer.inversion import directions, training_or_none
     from slae_lib.explorer.inversion import invert as search_for
-    from slae_lib.explorer.latents import SUFFIX, distance_at_hand
+    from slae_lib.explorer.latents import SUFFIX, distance_at_hand, picture_tensor
     from slae_lib.plotting.style import save_figure
     from slae_lib.support.device import prepare_process
     from slae_lib.support.files import atomic_write, check_writable, short
@@ -112,12 +113,13 @@ def invert(
     out = out or subject.file.parent / f"inverted-{short(picture.stem)}"
     latent, *pictures = (out / name for name in (f"latent{SUFFIX}", "inverted.png", "changed.png"))
     check_writable(latent)
+    target = picture_tensor(picture, subject.samples.resolution)
     training = training_or_none(lambda: subject.training)
     measure = distance_at_hand(distance, subject.samples.device)
-    found = search_for(subject.samples, picture, measure, training, **search)
+    found = search_for(subject.samples, target, picture.name, measure, training, **search)
     facts = {"distance": found.distance_name, "value": found.distance}
     found.latent.save(latent, subject.samples, **facts)
-    makers = training and training.attribution
+    makers = None if training is None else training.attribution
     around = directions(subject.samples, found.latent, training)
     figures = inversion_figure(found, makers), directions_figure(around, makers)
     for path, figure in zip(pictures, figures, strict=True):

@@ -4,10 +4,10 @@ The walk goes from stop to stop and back to the first, so that the film closes i
 slows down at each stop, so that a picture that was asked for can be seen.
 """
 
+import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -42,13 +42,6 @@ class Film:
     images: Tensor
     attention: dict[str, Tensor]
 
-    @property
-    def steps(self) -> Tensor:
-        """(N,): how far the colours move from each frame to the next, in steps of 255."""
-        following = self.images.roll(-1, dims=0)
-        pairs = zip(self.images, following, strict=True)
-        return torch.stack([(one.float() - next_.float()).abs().mean() for one, next_ in pairs])
-
 
 def seeded_stops(samples: GeneratedImages, through: str, count: int) -> Latents:
     """Return stops that differ in their noise alone, or in their metadata alone.
@@ -82,6 +75,12 @@ def seeded_stops(samples: GeneratedImages, through: str, count: int) -> Latents:
     return Latents(noise[:1].expand(count, -1), samples.bank.rows(chosen, samples.scale), names)
 
 
+def check_frames(frames: int, stops: int) -> None:
+    """Raise `UsageError` if there are fewer frames than stops."""
+    if frames < stops:
+        raise UsageError(f"{frames} frames are too few for {stops} stops; take --frames {stops}.")
+
+
 def walk(stops: Latents, frames: int) -> Latents:
     """Return the latents on the way through all stops and back to the first: ``frames`` of them.
 
@@ -92,11 +91,10 @@ def walk(stops: Latents, frames: int) -> Latents:
         UsageError: if there are fewer frames than stops.
     """
     count = len(stops)
-    if frames < count:
-        raise UsageError(f"{frames} frames are too few for {count} stops; take --frames {count}.")
+    check_frames(frames, count)
     starts = [round(stop * frames / count) for stop in range(count + 1)]
     noise, metadata = [], []
-    for stop, (start, end) in enumerate(zip(starts, starts[1:], strict=False)):
+    for stop, (start, end) in enumerate(itertools.pairwise(starts)):
         share = torch.arange(end - start) / (end - start)
         share = ((1 - torch.cos(math.pi * share)) / 2)[:, None]  # (F, 1), slow at both ends
         first, second = stops.noise[stop], stops.noise[(stop + 1) % count]
@@ -166,7 +164,7 @@ def frames_of(film: Film) -> Iterator[Image.Image]:
     texts = [(link_label(name), f"{low:.2f} to {high:.2f}") for name, (low, high) in ranges.items()]
     left = 2 * unit + side
     label = left + cell + unit
-    wide = max(font_.getlength(text) for pair in texts for font_, text in zip((font, small), pair))
+    wide = max(max(font.getlength(name), small.getlength(reach)) for name, reach in texts)
     width = label + math.ceil(wide) + unit
     page = Image.new("RGB", (width + width % 2, side + 2 * unit), "white")
     pen = ImageDraw.Draw(page)

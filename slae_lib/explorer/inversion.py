@@ -5,17 +5,17 @@ copying: what comes nearer to a stranger than any training picture does is no co
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from slae_lib.datasets import ImageSet
 from slae_lib.evaluation.backtracking import NamedDistance
+from slae_lib.evaluation.novelty import COPY_RATIO
 from slae_lib.explorer.films import on_sphere, seeded_stops, shoot
-from slae_lib.explorer.latents import Latents, find_latents, picture_tensor
+from slae_lib.explorer.latents import Latents, find_latents
 from slae_lib.support.errors import LabError
 from slae_lib.support.images import to_float
 from slae_lib.support.progress import progress_bar
@@ -71,15 +71,17 @@ class Inversion:
         """One sentence on what the numbers say, of copying and covering."""
         if self.neighbour is None:
             return "Without the training pictures nothing says whether this is near."
-        nearer = self.distance < self.neighbour.distance
-        other = "any other training picture is" if self.known else "any training picture is"
-        if not nearer:
-            return (
-                f"The generator comes no nearer than {self.neighbour.name}, a training picture: "
-                f"it has {'not kept' if self.known else 'nothing better than a copy for'} this one."
-            )
-        told = "it remembers this one" if self.known else "it can make what it was never shown"
-        return f"The generator comes nearer than {other}: {told}."
+        share = self.distance / max(self.neighbour.distance, 1e-9)
+        which = "the nearest other training picture" if self.known else "any training picture"
+        if share >= 1:
+            kept = "it has not kept this one" if self.known else "a copy would do as well"
+            return f"The generator comes no nearer to it than {which} is: {kept}."
+        told = f"The generator comes nearer to it than {which} is, {share:.2f} of that distance: "
+        if share >= COPY_RATIO:
+            return told + "a likeness and no copy."
+        return told + (
+            "it can play this one back." if self.known else "it covers this one, unseen."
+        )
 
     def told(self) -> list[str]:
         """Return the numbers as lines of a table, and what they mean."""
@@ -100,13 +102,12 @@ class Direction:
     """A latent moved toward another one, step by step.
 
     Attributes:
-        name: of what it is moved toward.
+        name: of the training picture whose metadata it is moved toward; None for other noise.
         images: uint8 (len(SHARES), 3, R, R).
-        goal: uint8 (3, R, R), the training picture whose metadata it is; None for noise, or if
-            the pictures cannot be had.
+        goal: uint8 (3, R, R), that picture; None if there is none, or it cannot be had.
     """
 
-    name: str
+    name: str | None
     images: Tensor
     goal: Tensor | None
 
@@ -122,7 +123,8 @@ def training_or_none(find: Callable[[], ImageSet]) -> ImageSet | None:
 
 def invert(
     samples: GeneratedImages,
-    picture: Path,
+    target: Tensor,
+    name: str,
     distance: NamedDistance,
     training: ImageSet | None,
     steps: int = 100,
@@ -132,17 +134,14 @@ def invert(
 
     Args:
         samples: of the generator, with the seed of the starts.
-        picture: a file.
+        target: the picture, uint8 (3, R, R).
+        name: of it.
         distance: to minimise and to report.
         training: the generator's training pictures, at its resolution.
         steps: of the search, from each start.
         restarts: random starts.
-
-    Raises:
-        LabError: if the picture cannot be used.
     """
-    target = picture_tensor(picture, samples.resolution)
-    latent, found = find_latents(samples, target[None], (picture.name,), distance, steps, restarts)
+    latent, found = find_latents(samples, target[None], (name,), distance, steps, restarts)
     known, neighbour = False, None
     if training is not None:
         known, neighbour = _nearest(target, training, distance, samples.device)
@@ -195,27 +194,23 @@ def directions(
     """
     shares = torch.tensor(SHARES)[:, None]  # (S, 1)
     noise, metadata = latent.inputs(torch.zeros(len(SHARES), dtype=torch.long))
-    found = []
+    paths: list[tuple[str | None, Tensor, Tensor | None]] = []
     if metadata is not None and samples.bank is not None:
-        count = min(_DIRECTIONS - 1, len(samples.bank))
-        goals = seeded_stops(samples, "metadata", count)
-        for name, goal in zip(goals.names, _rows(goals.metadata), strict=True):
-            path = Latents(noise, torch.lerp(metadata, goal, shares), latent.names)
-            found.append(
-                Direction(name, shoot(samples, path, False, False).images, _of(training, name))
-            )
-    goals = seeded_stops(samples, "noise", _DIRECTIONS - len(found))
-    for name, goal in zip(goals.names, goals.noise, strict=True):
-        path = Latents(on_sphere(latent.noise[0], goal, shares), metadata, latent.names)
-        found.append(Direction(name, shoot(samples, path, False, False).images, None))
+        goals = seeded_stops(samples, "metadata", min(_DIRECTIONS - 1, len(samples.bank)))
+        assert goals.metadata is not None
+        for name, row in zip(goals.names, goals.metadata, strict=True):
+            paths.append((name, noise, torch.lerp(metadata, row, shares)))
+    for row in seeded_stops(samples, "noise", _DIRECTIONS - len(paths)).noise:
+        paths.append((None, on_sphere(latent.noise[0], row, shares), metadata))
+    found = []
+    for goal, moved, rows in paths:
+        path = Latents(moved, rows, latent.names)
+        film = shoot(samples, path, attention=False, progress=False)
+        found.append(Direction(goal, film.images, _picture_of(training, goal)))
     return found
 
 
-def _rows(values: Tensor | None) -> Sequence[Tensor]:
-    return () if values is None else list(values)
-
-
-def _of(training: ImageSet | None, name: str) -> Tensor | None:
+def _picture_of(training: ImageSet | None, name: str | None) -> Tensor | None:
     if training is None or name not in training.names:
         return None
     return training.batch([training.names.index(name)]).cpu()[0]

@@ -153,11 +153,15 @@ def distance_at_hand(kind: DistanceKind | None, device: torch.device) -> NamedDi
     """
     if kind is not None:
         return named_distance(kind, device)
-    for better, then in (("lpips", "the uncalibrated one of VGG-16"), ("vgg", "L1")):
+    best: tuple[tuple[DistanceKind, str], ...] = (
+        ("lpips", "VGG-16's, uncalibrated"),
+        ("vgg", "L1"),
+    )
+    for better, then in best:
         try:
             return named_distance(better, device)
         except MissingWeightsError as problem:
-            warnings.warn(f"The distance is {then} and no LPIPS: {problem}", stacklevel=2)
+            warnings.warn(f"The distance will be {then} and no LPIPS: {problem}", stacklevel=2)
     return named_distance("l1")
 
 

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -18,6 +19,7 @@ KINDS = (".webp", ".gif", ".mp4")
 FASTEST = 50
 """Frames in a second: browsers play a GIF that is faster at a tenth of its speed."""
 _LOOKED_AT = 12  # frames that the colours of a GIF are chosen from
+_WHITE = 245  # and what is as bright is white in it, or the page would be tinted
 
 
 def check_reel(path: Path, frames: int, seconds: float) -> None:
@@ -31,7 +33,7 @@ def check_reel(path: Path, frames: int, seconds: float) -> None:
         raise UsageError(
             f"{path} would be a film of an unknown kind; let its name end in {', '.join(KINDS)}."
         )
-    if frames > FASTEST * seconds:
+    if not frames <= FASTEST * seconds:  # nor if that is no number
         raise UsageError(
             f"{frames} frames in {seconds:g} seconds are more than the {FASTEST} a second that "
             "every program shows; take fewer --frames or more --seconds."
@@ -61,14 +63,14 @@ def write_reel(path: Path, frames: Iterator[Image.Image], count: int, seconds: f
         # The end of each frame in steps of the format, so that no rounding adds up.
         step = 10 if kind == ".gif" else 1
         ends = [step * round(1000 * seconds * frame / count / step) for frame in range(count + 1)]
-        shown = {"duration": [end - begin for begin, end in itertools.pairwise(ends)], "loop": 0}
+        shown = [end - begin for begin, end in itertools.pairwise(ends)]
         if kind == ".gif":
             first, *others = _in_few_colours(list(bar))
-            options = {"format": "GIF", "disposal": 1, "optimize": False}
+            options: dict[str, Any] = {"format": "GIF", "optimize": False}
         else:
             first, *others = bar
             options = {"format": "WEBP", "quality": 88, "method": 4}
-        first.save(file, save_all=True, append_images=others, **shown, **options)
+        first.save(file, save_all=True, append_images=others, duration=shown, loop=0, **options)
 
 
 def _in_few_colours(frames: list[Image.Image]) -> list[Image.Image]:
@@ -79,6 +81,10 @@ def _in_few_colours(frames: list[Image.Image]) -> list[Image.Image]:
     for place, frame in enumerate(looked_at):
         strip.paste(frame, (0, place * height))
     palette = strip.quantize(256)
+    values = palette.getpalette() or []
+    colours = [values[place : place + 3] for place in range(0, len(values), 3)]
+    white = [[255] * 3 if min(colour) >= _WHITE else colour for colour in colours]
+    palette.putpalette(list(itertools.chain(*white)))
     # Without dithering, whose grain would crawl.
     return [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
 

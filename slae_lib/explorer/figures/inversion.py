@@ -1,5 +1,6 @@
 """Figures: a picture beside its reconstruction, and the pictures around it."""
 
+import textwrap
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
@@ -69,8 +70,10 @@ def directions_figure(found: Sequence[Direction], attribution: str | None = None
             draw_picture(row[-1], to_pixels(direction.goal))
         elif shown:
             row[-1].set_axis_off()
-        what = "noise" if direction.goal is None else "metadata"
-        label_row(row[0], f"toward the {what} of\n{picture_label(direction.name)}")
+        goal = (
+            f"the metadata of {picture_label(direction.name)}" if direction.name else "other noise"
+        )
+        label_row(row[0], textwrap.fill(f"toward {goal}", 22, break_on_hyphens=False))
     for axis, share in zip(axes[0], SHARES, strict=False):
         axis.set_title("reconstruction" if share == 0 else f"{share:.0%}", fontsize=10)
     if shown:
