@@ -5,32 +5,25 @@ from typing import Any
 
 import click
 
-from slae_lib.cli.evaluate_options import (
-    DATA,
-    DEVICE,
-    PATH,
-    SEED,
-    choice,
-    number,
-    run_option,
-    together,
-)
+from slae_lib.cli import evaluate_options as shared
 from slae_lib.cli.options import SpreadCommand
 
-SEARCH = together(
-    choice(
+SEARCH = shared.together(
+    shared.SEED,
+    shared.choice(
         "--distance",
         None,
         ["lpips", "vgg", "l1"],
-        "What a found picture is judged by  [default: the first of them whose weights can be had]",
+        "What a found picture is judged by  [default: the first whose weights can be had]",
     ),
-    number("--steps", 100, "Of the search for a picture, from each start."),
-    number("--restarts", 2, "Random starts of the search."),
+    shared.number("--steps", 100, "Of the search for a picture, from each start."),
+    shared.number("--restarts", 2, "Random starts of the search."),
+    shared.DEVICE,
 )
 
 
 @click.command(cls=SpreadCommand)
-@run_option(required=True)
+@shared.run_option(required=True)
 @click.option(
     "--through",
     multiple=True,
@@ -40,14 +33,14 @@ SEARCH = together(
     "alone; or two or more files: pictures, whose latents are searched, and latents of slae "
     "invert.",
 )
-@click.option("--out", type=PATH, required=True, help=".webp, .gif, or .mp4 (needs ffmpeg).")
-@number("--stops", 4, "Images on the way, of noise or metadata.", least=2)
-@number("--frames", 120, "Pictures of the film.", least=2)
+@click.option("--out", type=shared.PATH, required=True, help=".webp, .gif, or .mp4 (needs ffmpeg).")
+@shared.number("--stops", 4, "Images on the way, of noise or metadata.", least=2)
+@shared.number("--frames", 120, "Pictures of the film.", least=2)
 @click.option(
     "--seconds", type=click.FloatRange(0.1, 600), default=6, show_default=True, help="Of a round."
 )
 @click.option("--attention/--no-attention", default=True, help="Maps of the links, if it has some.")
-@together(SEED, SEARCH, DEVICE)
+@SEARCH
 def interpolate(
     run: Path,
     through: tuple[str, ...],
@@ -63,8 +56,8 @@ def interpolate(
     """Make a film from picture to picture, and back to the first."""
     from slae_lib.cli.subjects import Subject
     from slae_lib.explorer.films import check_frames, frames_of, seeded_stops, shoot, walk
-    from slae_lib.explorer.latents import given_stops
     from slae_lib.explorer.reels import check_reel, write_reel
+    from slae_lib.explorer.search import given_stops
     from slae_lib.support.device import prepare_process
 
     check_reel(out, frames, seconds)
@@ -81,10 +74,13 @@ def interpolate(
 
 
 @click.command()
-@click.argument("picture", type=PATH)
-@run_option(required=True)
-@click.option("--out", type=PATH, help="Folder  [default: inverted-PICTURE beside the generator]")
-@together(SEED, SEARCH, DATA, DEVICE)
+@click.argument("picture", type=shared.PATH)
+@shared.run_option(required=True)
+@click.option(
+    "--out", type=shared.PATH, help="Folder  [default: inverted-PICTURE beside the generator]"
+)
+@SEARCH
+@shared.DATA
 def invert(
     picture: Path,
     run: Path,
@@ -100,10 +96,12 @@ def invert(
     Writes latent.safetensors (for slae interpolate --through), inverted.png and changed.png.
     """
     from slae_lib.cli.subjects import Subject
+    from slae_lib.explorer.directions import directions
     from slae_lib.explorer.figures.inversion import directions_figure, inversion_figure
-    from slae_lib.explorer.inversion import directions, training_or_none
     from slae_lib.explorer.inversion import invert as search_for
-    from slae_lib.explorer.latents import SUFFIX, distance_at_hand, picture_tensor
+    from slae_lib.explorer.inversion import training_or_none
+    from slae_lib.explorer.latents import SUFFIX
+    from slae_lib.explorer.search import distance_at_hand, picture_tensor
     from slae_lib.plotting.style import save_figure
     from slae_lib.support.device import prepare_process
     from slae_lib.support.files import atomic_write, check_writable, short

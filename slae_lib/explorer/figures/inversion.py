@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from slae_lib.explorer.inversion import SHARES, Direction, Inversion
+from slae_lib.explorer.directions import SHARES, Direction
+from slae_lib.explorer.inversion import Inversion
 from slae_lib.explorer.words import picture_label
 from slae_lib.plotting.base import (
     ATTENTION_COLORS,
