@@ -96,31 +96,22 @@ def invert(
     Writes latent.safetensors (for slae interpolate --through), inverted.png and changed.png.
     """
     from slae_lib.cli.subjects import Subject
-    from slae_lib.explorer.directions import directions
-    from slae_lib.explorer.figures.inversion import directions_figure, inversion_figure
+    from slae_lib.explorer.figures.inversion import LATENT, write_inversion
     from slae_lib.explorer.inversion import invert as search_for
     from slae_lib.explorer.inversion import training_or_none
-    from slae_lib.explorer.latents import SUFFIX
     from slae_lib.explorer.search import distance_at_hand, picture_tensor
-    from slae_lib.plotting.style import save_figure
     from slae_lib.support.device import prepare_process
-    from slae_lib.support.files import atomic_write, check_writable, short
+    from slae_lib.support.files import check_writable, short
 
     prepare_process()
     subject = Subject(run, data, seed, device=device)
+    samples = subject.samples
     out = out or subject.file.parent / f"inverted-{short(picture.stem)}"
-    latent, *pictures = (out / name for name in (f"latent{SUFFIX}", "inverted.png", "changed.png"))
-    check_writable(latent)
-    target = picture_tensor(picture, subject.samples.resolution)
+    check_writable(out / LATENT)
+    target = picture_tensor(picture, samples.resolution)
     training = training_or_none(lambda: subject.training)
-    measure = distance_at_hand(distance, subject.samples.device)
-    found = search_for(subject.samples, target, picture.name, measure, training, **search)
-    facts = {"distance": found.distance_name, "value": found.distance}
-    found.latent.save(latent, subject.samples, **facts)
-    makers = None if training is None else training.attribution
-    around = directions(subject.samples, found.latent, training)
-    figures = inversion_figure(found, makers), directions_figure(around, makers)
-    for path, figure in zip(pictures, figures, strict=True):
-        with atomic_write(path) as temporary:
-            save_figure(figure, temporary, dpi=110)
-    click.echo("\n".join([*found.told(), "", *map(str, (latent, *pictures))]))
+    measure = distance_at_hand(distance, samples.device)
+    found = search_for(samples, target, picture.name, measure, training, **search)
+    click.echo("\n".join([*found.told(), ""]))
+    for path in write_inversion(out, found, samples, training):
+        click.echo(path)

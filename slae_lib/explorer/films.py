@@ -42,6 +42,15 @@ class Film:
     images: Tensor
     attention: dict[str, Tensor]
 
+    @property
+    def steps(self) -> Tensor:
+        """(N,): by how much colours differ from those of the next frame, of 255 on average."""
+        following = (
+            self.images[(frame + 1) % len(self.images)] for frame in range(len(self.images))
+        )
+        pairs = zip(self.images, following, strict=True)
+        return torch.stack([(one.float() - next_.float()).abs().mean() for one, next_ in pairs])
+
 
 def seeded_stops(samples: GeneratedImages, through: str, count: int) -> Latents:
     """Return stops that differ in their noise alone, or in their metadata alone.

@@ -84,7 +84,7 @@ def distance_at_hand(kind: DistanceKind | None, device: torch.device) -> NamedDi
         try:
             return named_distance(better, device)
         except MissingWeightsError as problem:
-            warnings.warn(f"The distance will be {then} and no LPIPS: {problem}", stacklevel=2)
+            warnings.warn(f"The distance will be {then}, and no LPIPS: {problem}", stacklevel=2)
     return named_distance("l1")
 
 

@@ -1,12 +1,15 @@
-"""Figures: a picture beside its reconstruction, and the pictures around it."""
+"""An inversion as files: a picture beside its reconstruction, and the pictures around it."""
 
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from slae_lib.explorer.directions import SHARES, Direction
+from slae_lib.datasets import ImageSet
+from slae_lib.explorer.directions import SHARES, Direction, directions
 from slae_lib.explorer.inversion import Inversion
+from slae_lib.explorer.latents import SUFFIX
 from slae_lib.explorer.words import picture_label
 from slae_lib.plotting.base import (
     ATTENTION_COLORS,
@@ -17,7 +20,31 @@ from slae_lib.plotting.base import (
     new_figure,
     to_pixels,
 )
-from slae_lib.plotting.style import in_own_style
+from slae_lib.plotting.style import in_own_style, save_figure
+from slae_lib.support.files import atomic_write
+from slae_lib.training.sampling import GeneratedImages
+
+LATENT = f"latent{SUFFIX}"
+
+
+def write_inversion(
+    folder: Path, found: Inversion, samples: GeneratedImages, training: ImageSet | None
+) -> list[Path]:
+    """Write latent.safetensors, inverted.png and changed.png, and return their paths.
+
+    Raises:
+        LabError: if a file cannot be written.
+    """
+    paths = [folder / name for name in (LATENT, "inverted.png", "changed.png")]
+    facts = {"distance": found.distance_name, "value": found.distance}
+    found.latent.save(paths[0], samples, **facts)
+    makers = None if training is None else training.attribution
+    around = directions(samples, found.latent, training)
+    figures = inversion_figure(found, makers), directions_figure(around, makers)
+    for path, figure in zip(paths[1:], figures, strict=True):
+        with atomic_write(path) as temporary:
+            save_figure(figure, temporary, dpi=110)
+    return paths
 
 
 @in_own_style
