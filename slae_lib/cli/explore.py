@@ -55,9 +55,10 @@ def interpolate(
 ) -> None:
     """Make a film from picture to picture, and back to the first."""
     from slae_lib.cli.subjects import Subject
-    from slae_lib.explorer.films import check_frames, frames_of, seeded_stops, shoot, walk
+    from slae_lib.explorer.films import frames_of, shoot
     from slae_lib.explorer.reels import check_reel, write_reel
     from slae_lib.explorer.search import given_stops
+    from slae_lib.explorer.walks import check_frames, seeded_stops, walk
     from slae_lib.support.device import prepare_process
 
     check_reel(out, frames, seconds)
@@ -70,7 +71,8 @@ def interpolate(
         on_the_way = given_stops(samples, [Path(name) for name in through], **search)
     film = shoot(samples, walk(on_the_way, frames), attention)
     write_reel(out, frames_of(film), frames, seconds)
-    click.echo(f"{out}: {frames} frames through {', '.join(on_the_way.names)}, and back")
+    names = ", ".join(on_the_way.names)
+    click.echo(f"{out}: {frames} frames through {names}, and back\n{film.told()}")
 
 
 @click.command()

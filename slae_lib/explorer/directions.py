@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from slae_lib.datasets import ImageSet
-from slae_lib.explorer.films import on_sphere, seeded_stops, shoot
+from slae_lib.explorer.films import shoot
 from slae_lib.explorer.latents import Latents
+from slae_lib.explorer.walks import on_sphere, seeded_stops
 from slae_lib.training.sampling import GeneratedImages
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)

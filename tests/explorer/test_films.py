@@ -11,10 +11,11 @@ from PIL import Image, ImageSequence
 
 from slae_lib.config import ModelConfig
 from slae_lib.course.stored import demo_run
-from slae_lib.explorer.films import frames_of, on_sphere, seeded_stops, shoot, walk
+from slae_lib.explorer.films import Film, frames_of, shoot
 from slae_lib.explorer.latents import Latents
 from slae_lib.explorer.reels import check_reel, write_reel
 from slae_lib.explorer.search import given_stops
+from slae_lib.explorer.walks import on_sphere, seeded_stops, walk
 from slae_lib.generator import Generator
 from slae_lib.support.errors import LabError, UsageError
 from slae_lib.support.images import to_uint8
@@ -72,6 +73,14 @@ def test_a_film_stops_at_the_pictures_and_closes(
     apart = (pictures[-1].float() - pictures[0].float()).abs().mean()
     assert 0 < closing < 0.5 * apart
     assert float(film.steps[-1]) == pytest.approx(float(closing))
+
+
+def test_a_jump_is_told_from_an_even_way() -> None:
+    even = torch.arange(0, 40, 10, dtype=torch.uint8)[[0, 1, 2, 1]]
+    jumping = torch.tensor([0, 0, 40, 40], dtype=torch.uint8)
+    for levels, mean, most in ((even, "10.00", "10.00"), (jumping, "20.00", "40.00")):
+        told = Film(levels[:, None, None, None].expand(-1, 3, 8, 8), {}).told()
+        assert f"by {mean} of 255 on average and by {most} at most" in told
 
 
 def test_stops_differ_in_what_is_walked_through_alone(samples: GeneratedImages) -> None:

@@ -81,8 +81,8 @@ def facts(file: Path) -> Any:
 
 
 def film() -> Any:
-    words = "interpolate --run run --frames 2 --out film.webp --through latent.safetensors"
-    slae(*words.split(), "latent.safetensors")
+    words = "interpolate --run run --frames 2 --distance l1 --steps 1 --restarts 1 --out film.webp"
+    slae(*words.split(), "--through", "latent.safetensors", "data/2.jpg")
     return Path("film.webp").read_bytes()
 
 
