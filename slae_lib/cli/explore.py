@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from slae_lib.cli import evaluate_options as shared
+import slae_lib.cli.evaluate_options as shared
 from slae_lib.cli.options import SpreadCommand
 
 SEARCH = shared.together(
