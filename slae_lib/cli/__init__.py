@@ -18,6 +18,7 @@ from slae_lib.cli.cost import cost
 from slae_lib.cli.data import data
 from slae_lib.cli.doctor import doctor
 from slae_lib.cli.evaluate import evaluate
+from slae_lib.cli.explore import interpolate, invert
 from slae_lib.cli.export import export
 from slae_lib.cli.metadata import metadata
 from slae_lib.cli.options import restore_help
@@ -84,7 +85,9 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: Any) -> N
         click.echo(f"Warning: {message}", err=True)
 
 
-SMALLER = "--batch-size --width --resolution --noise-dim --count --images --samples".split()
+SMALLER = (
+    "--batch-size --width --resolution --noise-dim --count --images --samples --frames".split()
+)
 HELP = """SLAE Lab: train a few-shot GAN with spatial attention, and look inside it.
 
 \b
@@ -107,7 +110,8 @@ def main() -> None:
 
 
 COURSE = (notebooks, marks, exam)
-for command in (train, sample, export, evaluate, ablate, cost, data, metadata, *COURSE, doctor):
+EXPLORING = (sample, interpolate, invert, export)
+for command in (train, *EXPLORING, evaluate, ablate, cost, data, metadata, *COURSE, doctor):
     main.add_command(command)
 if __doc__ is None:  # python -OO has thrown the help away
     restore_help(main)

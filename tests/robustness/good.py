@@ -154,6 +154,9 @@ def _make_all() -> None:
     MetadataBank(values, *made_of).save(cached_file(images))
     features()
     slae(*TRAIN.split())
+    slae(*"invert data/0.png --run run --distance l1 --steps 1 --restarts 1 --out found".split())
+    Path("found/latent.safetensors").rename("latent.safetensors")
+    shutil.rmtree("found")
     folder = Path("ablation") / "slae-0"
     ablation = Ablation("data", folder.parent, ("slae",), images=8, points=2, count=2)
     points = (Point(8, 100.5, 0.25, 0.5), Point(16, 90.25, 0.125, 0.75))

@@ -24,6 +24,7 @@ from readers import (
     export,
     facts,
     fetched,
+    film,
     held,
     history,
     losses,
@@ -88,6 +89,7 @@ KINDS: dict[str, Kind] = {
          lambda: slae("metadata", "show", str(BANK))),
         forms=SAFETENSORS,
     ),
+    "latent": Kind("latent.safetensors", (film,), forms=SAFETENSORS),
     "cached metadata": Kind(
         "cache/metadata/*.safetensors", (bank_of_data, resume), forms=SAFETENSORS
     ),

@@ -29,6 +29,8 @@ TINY = (
 BASES: dict[str, str] = {
     "train": TINY,
     "sample": "--run run --count 1 --out sheet.png",
+    "interpolate": "--run run --out film.webp --frames 2 --stops 2",
+    "invert": "data/0.png --run run --distance l1 --steps 1 --restarts 1 --out made",
     "export": "--run run --out made",
     "evaluate fid": "--run run --count 2 --resamples 2",
     "evaluate kid": "--run run --count 2",
@@ -55,7 +57,7 @@ LONG_WORK = set(
     "--iterations --batch-size --samples --count --steps --restarts --targets --resamples --rounds "
     "--pairs --images --points --seeds --width --noise-dim --resolution --metadata-dim --time "
     "--preset --model --systems --compile --student --otter --discriminator-width "
-    "--reconstruction --distance --side --overwrite".split()
+    "--reconstruction --distance --side --overwrite --frames --through".split()
 )
 """Options that can make a command long, and that are no fault then."""
 
@@ -66,7 +68,9 @@ USUAL = {
     "real": "data fluent-faces",
     "fake": "data fluent-faces",
     "mode": "bank mix gaussian data/0.png target",
-    "out": "made run data empty made.png made.jpg made.json run/run.json",
+    "through": "noise metadata data/0.png latent.safetensors",
+    "picture": "data/0.png data/2.jpg 1f600.webp",
+    "out": "made run data empty made.png made.jpg made.gif made.mp4 made.json run/run.json",
     "each": "made run empty",
     "resume": "run ablation/slae-0 data",
     "file": "run/metadata.safetensors run/generator.safetensors made.json",

@@ -80,6 +80,12 @@ def facts(file: Path) -> Any:
     return {name: found.get(name) for name in ("format", "config", "iteration", "data", "train")}
 
 
+def film() -> Any:
+    words = "interpolate --run run --frames 2 --distance l1 --steps 1 --restarts 1 --out film.webp"
+    slae(*words.split(), "--through", "latent.safetensors", "data/2.jpg")
+    return Path("film.webp").read_bytes()
+
+
 def sample(file: Path) -> Any:
     slae("sample", "--run", str(file), "--count", "2", "--out", "sheet.png")
     return Path("sheet.png").read_bytes()
