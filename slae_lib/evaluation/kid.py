@@ -42,9 +42,26 @@ def polynomial_mmd(first: Tensor, second: Tensor) -> float:
         first: (n, d), n at least 2.
         second: (m, d), m at least 2.
     """
-    first, second = first.cpu().double(), second.cpu().double()
-    mixed = _kernel(first, second).mean()
-    return float(_mean_of_pairs(first) + _mean_of_pairs(second) - 2 * mixed)
+    return float(contributions(first, second).mean())
+
+
+def contributions(real: Tensor, generated: Tensor) -> Tensor:
+    """Return what each generated image adds to `polynomial_mmd`: (m,) float64, their mean is it.
+
+    Their deviation over the root of m is the standard error of that mean, over the luck of which
+    images were generated; and so it is for any weighted sum of the contributions of several
+    generators that drew from the same noise, which leaves out what they have in common.
+
+    Args:
+        real: (n, d), n at least 2; taken as it is.
+        generated: (m, d), m at least 2.
+
+    Source: Serfling, "Approximation Theorems of Mathematical Statistics" (1980), section 5.3: the
+    projection of a U-statistic.
+    """
+    real, generated = real.cpu().double(), generated.cpu().double()
+    among, mixed = _among(generated), _kernel(generated, real).mean(dim=1)  # (m,)
+    return _among(real).mean() + 2 * among - among.mean() - 2 * mixed
 
 
 def kernel_distance(
@@ -96,8 +113,8 @@ def _kernel(first: Tensor, second: Tensor) -> Tensor:
     return (first @ second.T / first.shape[1] + 1) ** 3  # (n, m)
 
 
-def _mean_of_pairs(features: Tensor) -> Tensor:
+def _among(features: Tensor) -> Tensor:
+    """Return the mean kernel of each image (n,) with the others."""
     kernel = _kernel(features, features)
-    count = len(features)
     # An image is no pair with itself: that is what makes the estimate unbiased.
-    return (kernel.sum() - kernel.diagonal().sum()) / (count * (count - 1))
+    return (kernel.sum(dim=1) - kernel.diagonal()) / (len(features) - 1)

@@ -1,15 +1,17 @@
 """Figures of measurements, as pure functions: tensors in, a matplotlib figure out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from torch import Tensor
 
 from slae_lib.evaluation.novelty import COPY_RATIO, Novelty
 from slae_lib.plotting.base import (
     ATTENTION_COLORS,
     BLUE,
+    GREEN,
     GREY,
     ORANGE,
     PURPLE,
@@ -60,7 +62,23 @@ def pairs_figure(
     rows = -(-len(samples) // columns)
     width = max(3.1 * columns, width_of(title))
     figure = Figure(figsize=(width, 1.75 * rows + 0.9), layout="constrained")
-    grid = figure.subplots(rows, 2 * columns, squeeze=False)
+    _draw_pairs(figure, samples, nearest, distances, names, copied, columns)
+    figure.suptitle(title)
+    notes = [f"number: {measure}; right: the nearest training image", attribution]
+    figure.supxlabel("\n".join(filter(None, notes)), fontsize=8, color=GREY)
+    return figure
+
+
+def _draw_pairs(
+    figure: FigureBase,
+    samples: Tensor,
+    nearest: Tensor,
+    distances: Sequence[float],
+    names: Sequence[str] | None,
+    copied: Sequence[bool] | None,
+    columns: int,
+) -> None:
+    grid = figure.subplots(-(-len(samples) // columns), 2 * columns, squeeze=False)
     for axis in grid.flat:
         axis.set_axis_off()
     for index in range(len(samples)):
@@ -79,9 +97,56 @@ def pairs_figure(
         left.set_xlabel(f"{distances[index]:.3f}{' COPY' if flagged else ''}", fontsize=8)
         if names is not None:
             right.set_xlabel(_short(names[index]), fontsize=8)
-    figure.suptitle(title)
-    notes = [f"number: {measure}; right: the nearest training image", attribution]
-    figure.supxlabel("\n".join(filter(None, notes)), fontsize=8, color=GREY)
+
+
+@in_own_style
+def advice_figure(
+    numbers: Mapping[str, Any],
+    samples: Tensor,
+    nearest: Tensor,
+    ratios: Sequence[float],
+    *,
+    attribution: str | None = None,
+) -> Figure:
+    """Draw what the kept generators are worth, the chosen one marked, beside the nearest pairs.
+
+    Args:
+        numbers: of `slae_lib.evaluation.advice.judge`.
+        samples: uint8 (K, 3, R, R), those nearest to one training picture alone.
+        nearest: uint8 (K, 3, R, R), that picture of each.
+        ratios: K, of the distances to the nearest and the second nearest.
+        attribution: who made the training pictures.
+    """
+    figure = Figure(figsize=(12.5, 6), layout="constrained")
+    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 1.15), wspace=0.03)[0]
+    rows, best = numbers["generators"], numbers["best"]
+    at = [row["iteration"] for row in rows]
+    worth, own, share = left.subplots(3, 1, sharex=True, height_ratios=(1.5, 1, 1))
+    lines: tuple[tuple[Axes, str, str, str], ...] = (
+        (worth, "value", BLUE, numbers["measure"]),
+        (own, "diversity", GREEN, "diversity"),
+        (share, "broken", ORANGE, "broken"),
+        (share, "copied", PURPLE, "flagged as copies"),
+    )
+    for axis, name, color, label in lines:
+        values = [row[name] for row in rows]
+        axis.plot(at, values, "o-", color=color, markersize=4, label=label)
+        if name == "value":
+            low, high = ([row[name] + sign * row["noise"] for row in rows] for sign in (-1, 1))
+            axis.fill_between(at, low, high, color=color, alpha=0.2, linewidth=0)
+        axis.plot(best["iteration"], best[name], "o", color=color, markersize=11, fillstyle="none")
+        axis.set_ylim(0, 1.15 * max([*values, 1 if name != "value" else 0]))
+    for axis in (worth, own, share):
+        axis.axvline(best["iteration"], color=GREY, linestyle=":", linewidth=1)
+        axis.legend(fontsize=8, frameon=False, loc="best")
+        tidy(axis)
+    own.axhline(1, color=GREY, linewidth=0.8, linestyle="--")
+    share.set_xlabel(f"iterations; ring: the one to use, {best['iteration']:,}")
+    copied = [ratio < COPY_RATIO for ratio in ratios]
+    _draw_pairs(right, samples, nearest, ratios, None, copied, 3)
+    shown = numbers["shown"]
+    right.suptitle(f"Iteration {shown['iteration']:,}: the samples most like one training picture")
+    credit(figure, attribution)
     return figure
 
 
