@@ -6,7 +6,9 @@ the answer is "not decided".
 """
 
 import math
+import tomllib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -38,42 +40,7 @@ CERTAIN, POSSIBLE = 0.01, 0.05  # how rarely chance alone may flag so many copie
 WINNING = 0.5  # of the loss of a blind discriminator
 AUGMENTS = "translation color,translation color,translation,cutout".split()
 _END = (1 + CONFIDENCE) / 2
-_LAST = "over the last {count} kept generators, from iteration {first:,} on, {measure}"
-
-# Group, what has to hold, sentence. Of what to change, more iterations, colours, and the loss of a
-# discriminator that knows the pictures by heart stand in figures/results/README.md; augmentation
-# and more pictures against collapse and copies in Zhao et al., "Differentiable Augmentation", and
-# Karras et al., "Training GANs with Limited Data" (both 2020).
-ADVICE = (
-    ("Use", "use", "{best[file]}: {among} has the least {measure}, {best[value]:.1f} ± "
-     "{best[noise]:.1f}{halves}."),
-    ("Use", "tied", "No worse beyond noise: iteration {tied}."),
-    ("Use", "use", "Its {samples} samples differ {best[diversity]:.2f} times as much from each "
-     "other as the real pictures; {best[broken]:.0%} are broken, of new real pictures 10 %."),
-    ("Copies", "use", "{copies}: {shown[flags]} of {samples} samples of iteration "
-     "{shown[iteration]:,} are much nearer to one training picture than to any other; so are "
-     "{expected} of the {training} training pictures among themselves."),
-    ("Longer", "falls", f"helps: {_LAST} fell by {{less:.1f}} ± {{noise:.1f}}."),
-    ("Longer", "rises", f"harms: {_LAST} rose by {{change:.1f}} ± {{noise:.1f}}."),
-    ("Longer", "flat", f"gains nothing: {_LAST} changed by {{change:+.1f}} ± {{noise:.1f}}, less "
-     "than 5 % of it."),
-    ("Longer", "not decided", f"not decided: {_LAST} changed by {{change:+.1f}} ± {{noise:.1f}}."),
-    ("Longer", "too few", "not decided: a trend takes three kept generators and there are {count}; "
-     "a run keeps one every --sample-every iterations."),
-    ("Next", "collapsed", "It has collapsed: the last samples differ {last[diversity]:.2f} times "
-     "as much as the real pictures, and {last[different]} of {training} are their nearest; begin "
-     "anew with {stronger}, or more pictures."),
-    ("Next", "copying", "It copies: begin anew with {stronger} or more than {training} pictures, "
-     "and stop earlier."),
-    ("Next", "early", "Too early: it has seen {seen:,} images, and below {few:,} grey squares and "
-     "blots are normal; {resume}."),
-    ("Next", "go on", "Train on: {resume}."),
-    ("Next", "winning", "The discriminator wins, as if it knew the pictures by heart: its loss is "
-     "{loss:.0%} of a blind one's; begin anew with {stronger}, or more pictures."),
-    ("Next", "smeared", "Against broken samples: --augment color,translation gave the fewest, "
-     "1.1 %, of thirteen settings of the lab, and the blurriest faces."),
-    ("Next", "well", "Nothing that these numbers ask for; another --seed tells what was luck."),
-)  # fmt: skip
+ADVICE = tomllib.loads((Path(__file__).parent / "advice.toml").read_text("utf-8"))["advice"]
 
 
 def half_interval(each: Tensor) -> float:
@@ -111,6 +78,12 @@ def trend(at: Sequence[int], each: Tensor, flat: float = FLAT) -> dict[str, Any]
     return {"word": word, "count": count, "first": at[-count], "change": change, "noise": noise}
 
 
+def advise(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return group and sentence of what holds in the table of advice for what `judge` found."""
+    said = [one for one in ADVICE if numbers.get(one["when"])]
+    return [(one["about"], one["say"].format(**numbers)) for one in said]
+
+
 def copying(copied: int, samples: int, expected: int, training: int) -> str:
     """Say whether samples copy more often than training pictures are near to each other.
 
@@ -123,7 +96,7 @@ def copying(copied: int, samples: int, expected: int, training: int) -> str:
 
 
 class Measured(NamedTuple):
-    """What T kept generators are worth, by N samples of each, against M training pictures."""
+    """What T kept generators are worth, by N samples of each, against the training pictures."""
 
     iterations: list[int]
     kid: Tensor | None  # (T, N) `contributions`; None without Inception
@@ -131,21 +104,20 @@ class Measured(NamedTuple):
     broken: Tensor  # (T, N)
     ratios: Tensor  # (T, N) of the distances to the nearest and the second nearest picture
     nearest: Tensor  # (T, N) the number of the nearest
-    expected: int  # how many training pictures are flagged as copies of others
-    training: int  # M
-    halves: float | None = None  # KID that 95 of 100 pairs of halves of the pictures stay below
+    own_flags: Tensor  # which training pictures are flagged as copies of others
+    halves: float | None = None  # KID that 95 of 100 pairs of halves of them stay below
     missing: tuple[str, ...] = ()  # a sentence for each network that is not there
 
 
 def measure(
     generators: Mapping[int, GeneratedImages], training: ImageSet, device: torch.device
 ) -> Measured:
-    """Hold samples of generators, all of one seed, against the training pictures.
+    """Hold samples of generators, all of one seed, against three or more training pictures.
 
     Without the weights of Inception there is no KID; without VGG-16 copies are found in pixels.
 
     Raises:
-        UsageError: if there are fewer than three pictures.
+        UsageError: if there are fewer pictures.
     """
     if len(training) < 3:
         raise UsageError(
@@ -161,14 +133,14 @@ def measure(
             missing.append(f"{what} cannot be judged: {problem}")
 
     inception = network(InceptionFeatures, "KID")
-    vgg = network(VggFeatures, "Copies that no pixel shows")
+    vgg = network(VggFeatures, "What no pixel shows of copies")
     # KID compares all pairs, of which a large set has too many.
     known = inception and inception.of_stored(training)[:: -(-len(training) // 1000)]
     real, pixels = compared(training), small_pixels(training)
     kid, own, broken, drawn, features = [], [], [], [], []
     for iteration, images in generators.items():
-        once = images.batch(range(len(images)))
-        names = tuple(map(str, range(len(images))))
+        count = range(len(images))
+        once, names = images.batch(count), tuple(map(str, count))
         samples = ImageSet(f"iteration {iteration:,}", once.shape[-1], names, "", images=once)
         kid += [contributions(known, inception.of(samples))] if inception else []
         features += [vgg.of(samples)] if vgg else []
@@ -176,33 +148,31 @@ def measure(
         broken.append(are_broken(reduced(once), real))
         drawn.append(small_pixels(samples))
     # All at once, for the training pictures' distances among themselves are the same for all.
-    found = [neighbours_of_pixels(torch.cat(drawn), pixels, mirror) for mirror in (False, True)]
+    near = [neighbours_of_pixels(torch.cat(drawn), pixels, mirror) for mirror in (False, True)]
     if vgg:
-        found.append(neighbours_of_features(torch.cat(features), vgg.of_stored(training)))
-    ratios, by = torch.stack([near.ratios for near in found]).min(dim=0)
-    nearest = torch.stack([near.nearest for near in found]).gather(0, by[None])
-    halves = None
-    if inception and len(known) > 3:
-        source = torch.Generator().manual_seed(0)
-        orders = [torch.randperm(len(known), generator=source) for _ in range(100)]
-        pairs = [polynomial_mmd(*known[order].chunk(2)) for order in orders]
-        halves = float(torch.tensor(pairs).quantile(CONFIDENCE))
-    return Measured(
-        list(generators),
-        torch.stack(kid) if kid else None,
-        own,
-        torch.stack(broken),
-        ratios.reshape(len(own), -1),
-        nearest.reshape(len(own), -1),
-        int(flagged(*(near.training_ratios for near in found)).sum()),
-        len(training),
-        halves,
-        tuple(missing),
+        near.append(neighbours_of_features(torch.cat(features), vgg.of_stored(training)))
+    ratios, by = torch.stack([one.ratios for one in near]).min(dim=0)
+    nearest = torch.stack([one.nearest for one in near]).gather(0, by[None])
+    found = Measured(
+        iterations=list(generators),
+        kid=torch.stack(kid) if kid else None,
+        diversity=own,
+        broken=torch.stack(broken),
+        ratios=ratios.reshape(len(own), -1),
+        nearest=nearest.reshape(len(own), -1),
+        own_flags=flagged(*(one.training_ratios for one in near)),
+        missing=tuple(missing),
     )
+    if not inception or len(known) < 4:
+        return found
+    source = torch.Generator().manual_seed(0)
+    orders = [torch.randperm(len(known), generator=source) for _ in range(100)]
+    pairs = torch.tensor([polynomial_mmd(*known[order].chunk(2)) for order in orders])
+    return found._replace(halves=float(pairs.quantile(CONFIDENCE)))
 
 
 def judge(found: Measured, seen: int, augment: str, loss: float = 1.0) -> dict[str, Any]:
-    """Return what `ADVICE` speaks of, by name, but for the files and how to resume.
+    """Return what the table of advice speaks of, by name, but for files and how to resume.
 
     Args:
         found: what was measured.
@@ -211,69 +181,61 @@ def judge(found: Measured, seen: int, augment: str, loss: float = 1.0) -> dict[s
         loss: of the discriminator lately; 1 is that of a blind one.
     """
     worth = 1000 * (found.broken.double() if found.kid is None else found.kid)
-    samples, training = worth.shape[1], found.training
+    (total, samples), training = worth.shape, len(found.own_flags)
+    expected = int(found.own_flags.sum())
     fewest = FEW_NEAREST * training * (1 - (1 - 1 / training) ** samples)
     rows: list[dict[str, Any]] = []
     for i, iteration in enumerate(found.iterations):
+        own, broken = found.diversity[i], float(found.broken[i].double().mean())
         flags, different = int(flagged(found.ratios[i]).sum()), len(found.nearest[i].unique())
-        rows.append(
-            {
-                "iteration": iteration,
-                "value": float(worth[i].mean()),
-                "noise": half_interval(worth[i]),
-                "diversity": found.diversity[i],
-                "broken": float(found.broken[i].double().mean()),
-                "flags": flags,
-                "copied": flags / samples,
-                "copies": copying(flags, samples, found.expected, training),
-                "different": different,
-                "collapsed": found.diversity[i] < COLLAPSED or different < fewest,
-            }
-        )
-    whole = [i for i, row in enumerate(rows) if not row["collapsed"]] or [*range(len(rows))]
-    good = [i for i in whole if rows[i]["copies"] != "yes" and not rows[i]["collapsed"]]
+        row: dict[str, Any] = {
+            "iteration": iteration,
+            "diversity": own,
+            "broken": broken,
+            "different": different,
+        }
+        row |= {"value": float(worth[i].mean()), "noise": half_interval(worth[i]), "flags": flags}
+        row |= {"copies": copying(flags, samples, expected, training), "copied": flags / samples}
+        rows.append({**row, "collapsed": own < COLLAPSED or different < fewest})
+    whole = [i for i in range(total) if not rows[i]["collapsed"]]
+    good = [i for i in whole if rows[i]["copies"] != "yes"]
     # KID alone would choose the one that copies most. Of equal ones the last: it learned longest.
-    best = min(reversed(good or whole), key=lambda i: rows[i]["value"])
-    more = {i: worth[i] - worth[best] for i in good or whole if i != best}
+    pool = good or whole or range(total)
+    best = min(reversed(pool), key=lambda i: rows[i]["value"])
+    more = {i: worth[i] - worth[best] for i in pool if i != best}
     tied = [i for i, each in more.items() if float(each.mean()) <= half_interval(each)]
     last, line = rows[-1], trend(found.iterations, worth, FLAT if found.kid is not None else 0)
-    copies = last["copies"] == "yes"
     shown = last if last["copies"] != "no sign" else rows[best]
+    copies = last["copies"] == "yes"
     # At first all samples are alike as well, but look like no picture.
-    whole_ones = 2 * last["broken"] < 1 or 2 * last["diversity"] < max(found.diversity)
-    collapsed = last["collapsed"] and (whole_ones or seen >= FEW_IMAGES)
+    late = (
+        seen >= FEW_IMAGES or last["broken"] < 0.5 or last["diversity"] < max(found.diversity) / 2
+    )
+    collapsed, chance = last["collapsed"] and late, 1 - USUAL
     early = seen < FEW_IMAGES and not copies and not collapsed
-    share, chance = rows[best]["broken"], 1 - USUAL
-    much = chance + 2 * math.sqrt(chance * USUAL / samples)  # so many of real pictures: by luck
-    stronger = [policy for policy in AUGMENTS if len(policy) > len(augment)]
-    halves = found.halves and 1000 * found.halves
-    numbers = {
-        "generators": rows,
-        "best": rows[best],
-        "last": last,
-        "shown": shown,
-        "copies": shown["copies"],
-        **line,
-        "less": -line["change"],
-        "measure": "KID x 1000" if found.kid is not None else "broken samples in 1,000",
-        "among": f"of {len(rows)} kept generators, {len(good) or 'none'} of them good, it",
-        "halves": f"; two halves of the real pictures, {halves:.1f}" if halves else "",
-        "tied": ", ".join(f"{found.iterations[i]:,}" for i in tied),
-        "samples": samples,
-        "training": training,
-        "expected": found.expected,
-        "seen": seen,
-        "few": FEW_IMAGES,
-        "loss": loss,
-        "stronger": f"--augment {stronger[0]}" if stronger else "--flip",
-        "use": True,
-        line["word"]: True,
+    much = chance + 2 * math.sqrt(chance * USUAL / samples)  # so many new real ones: by luck
+    stronger = [f"--augment {one}" for one in AUGMENTS if len(one) > len(augment)] or ["--flip"]
+    halves = f"; two halves of the real pictures, {1000 * found.halves:.1f}" if found.halves else ""
+    asked = {
         "collapsed": collapsed,
         "copying": copies,
         "early": early,
         "go on": line["word"] == "falls" and not (early or copies or collapsed),
         "winning": loss < WINNING,
-        "smeared": share > much and "color" not in augment and not early,
+        "smeared": rows[best]["broken"] > much and "color" not in augment and not early,
     }
-    asked = ("collapsed", "copying", "early", "go on", "winning", "smeared")
-    return {**numbers, "well": not any(numbers[name] for name in asked)}
+    numbers = {
+        "generators": rows,
+        "best": rows[best],
+        "last": last,
+        "shown": shown,
+        **asked,
+        **line,
+    }
+    numbers |= {"always": True, line["word"]: True, "well": not any(asked.values())}
+    numbers |= {"measure": "KID x 1000" if found.kid is not None else "broken samples in 1,000"}
+    numbers |= {"among": f"of {total} kept generators, {len(good) or 'none'} of them good, it"}
+    numbers |= {"tied": ", ".join(f"{found.iterations[i]:,}" for i in tied), "halves": halves}
+    numbers |= {"samples": samples, "training": training, "expected": expected, "loss": loss}
+    numbers |= {"copies": shown["copies"], "less": -line["change"], "stronger": stronger[0]}
+    return numbers | {"seen": seen, "few": FEW_IMAGES}

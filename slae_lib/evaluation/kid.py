@@ -46,18 +46,12 @@ def polynomial_mmd(first: Tensor, second: Tensor) -> float:
 
 
 def contributions(real: Tensor, generated: Tensor) -> Tensor:
-    """Return what each generated image adds to `polynomial_mmd`: (m,) float64, their mean is it.
+    """Return what each generated image adds to `polynomial_mmd`: (m,) float64, whose mean is it.
 
-    Their deviation over the root of m is the standard error of that mean, over the luck of which
-    images were generated; and so it is for any weighted sum of the contributions of several
-    generators that drew from the same noise, which leaves out what they have in common.
+    Their deviation over the root of m is its standard error, over the luck of which images were
+    generated; likewise for weighted sums over several generators that drew from the same noise.
 
-    Args:
-        real: (n, d), n at least 2; taken as it is.
-        generated: (m, d), m at least 2.
-
-    Source: Serfling, "Approximation Theorems of Mathematical Statistics" (1980), section 5.3: the
-    projection of a U-statistic.
+    Source: Serfling, "Approximation Theorems of Mathematical Statistics" (1980), section 5.3.
     """
     real, generated = real.cpu().double(), generated.cpu().double()
     among, mixed = _among(generated), _kernel(generated, real).mean(dim=1)  # (m,)

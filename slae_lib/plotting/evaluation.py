@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, FigureBase
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from slae_lib.evaluation.novelty import COPY_RATIO, Novelty
@@ -42,6 +42,7 @@ def pairs_figure(
     title: str = "Samples and the training images nearest to them",
     columns: int = 4,
     attribution: str | None = None,
+    figure: Any = None,
 ) -> Figure:
     """Draw each sample with its nearest training image and their distance.
 
@@ -57,28 +58,13 @@ def pairs_figure(
         title: above the figure.
         columns: pairs in a row.
         attribution: who made the training images.
+        figure: to draw into, in place of a new one.
     """
     columns = min(columns, len(samples))
     rows = -(-len(samples) // columns)
-    width = max(3.1 * columns, width_of(title))
-    figure = Figure(figsize=(width, 1.75 * rows + 0.9), layout="constrained")
-    _draw_pairs(figure, samples, nearest, distances, names, copied, columns)
-    figure.suptitle(title)
-    notes = [f"number: {measure}; right: the nearest training image", attribution]
-    figure.supxlabel("\n".join(filter(None, notes)), fontsize=8, color=GREY)
-    return figure
-
-
-def _draw_pairs(
-    figure: FigureBase,
-    samples: Tensor,
-    nearest: Tensor,
-    distances: Sequence[float],
-    names: Sequence[str] | None,
-    copied: Sequence[bool] | None,
-    columns: int,
-) -> None:
-    grid = figure.subplots(-(-len(samples) // columns), 2 * columns, squeeze=False)
+    size = max(3.1 * columns, width_of(title)), 1.75 * rows + 0.9
+    figure = figure or Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(rows, 2 * columns, squeeze=False)
     for axis in grid.flat:
         axis.set_axis_off()
     for index in range(len(samples)):
@@ -97,6 +83,10 @@ def _draw_pairs(
         left.set_xlabel(f"{distances[index]:.3f}{' COPY' if flagged else ''}", fontsize=8)
         if names is not None:
             right.set_xlabel(_short(names[index]), fontsize=8)
+    figure.suptitle(title)
+    notes = [f"number: {measure}; right: the nearest training image", attribution]
+    figure.supxlabel("\n".join(filter(None, notes)), fontsize=8, color=GREY)
+    return figure
 
 
 @in_own_style
@@ -108,45 +98,42 @@ def advice_figure(
     *,
     attribution: str | None = None,
 ) -> Figure:
-    """Draw what the kept generators are worth, the chosen one marked, beside the nearest pairs.
+    """Draw what kept generators are worth, the one to use marked, beside the nearest pairs.
 
     Args:
         numbers: of `slae_lib.evaluation.advice.judge`.
-        samples: uint8 (K, 3, R, R), those nearest to one training picture alone.
-        nearest: uint8 (K, 3, R, R), that picture of each.
-        ratios: K, of the distances to the nearest and the second nearest.
+        samples: uint8 (K, 3, R, R), as for `pairs_figure`.
+        nearest: uint8 (K, 3, R, R).
+        ratios: K, of the distances to the nearest and to the second nearest.
         attribution: who made the training pictures.
     """
-    figure = Figure(figsize=(12.5, 6), layout="constrained")
-    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 1.15), wspace=0.03)[0]
+    figure = Figure(figsize=(12.5, 6.3), layout="constrained")
+    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 1.15), wspace=0.04)[0]
+    worth, own, shares = left.subplots(3, 1, sharex=True, height_ratios=(1.5, 1, 1))
     rows, best = numbers["generators"], numbers["best"]
-    at = [row["iteration"] for row in rows]
-    worth, own, share = left.subplots(3, 1, sharex=True, height_ratios=(1.5, 1, 1))
-    lines: tuple[tuple[Axes, str, str, str], ...] = (
-        (worth, "value", BLUE, numbers["measure"]),
-        (own, "diversity", GREEN, "diversity"),
-        (share, "broken", ORANGE, "broken"),
-        (share, "copied", PURPLE, "flagged as copies"),
-    )
-    for axis, name, color, label in lines:
-        values = [row[name] for row in rows]
-        axis.plot(at, values, "o-", color=color, markersize=4, label=label)
-        if name == "value":
-            low, high = ([row[name] + sign * row["noise"] for row in rows] for sign in (-1, 1))
-            axis.fill_between(at, low, high, color=color, alpha=0.2, linewidth=0)
-        axis.plot(best["iteration"], best[name], "o", color=color, markersize=11, fillstyle="none")
-        axis.set_ylim(0, 1.15 * max([*values, 1 if name != "value" else 0]))
-    for axis in (worth, own, share):
-        axis.axvline(best["iteration"], color=GREY, linestyle=":", linewidth=1)
+    table = {name: [row[name] for row in rows] for name in rows[0]}
+    at, marked = table["iteration"], [rows.index(best)]
+    for axis, name, color, label in (
+        (worth, "value", BLUE, f"{numbers['measure']}, with its 95 % interval"),
+        (own, "diversity", GREEN, "diversity; 1: of the real pictures"),
+        (shares, "broken", ORANGE, "share of broken samples"),
+        (shares, "copied", PURPLE, "share flagged as copies"),
+    ):
+        axis.errorbar(at, table[name], table["noise"] if axis is worth else None, color=color)
+        style: Look = {"fillstyle": "none", "markersize": 11, "markevery": marked}
+        axis.plot(at, table[name], "o", color=color, markersize=4, label=label)
+        axis.plot(at, table[name], "o", color=color, **style)
+        axis.set_ylim(min(0, *table[name]), None if axis is worth else 1.1 * max(1, *table[name]))
         axis.legend(fontsize=8, frameon=False, loc="best")
         tidy(axis)
     own.axhline(1, color=GREY, linewidth=0.8, linestyle="--")
-    share.set_xlabel(f"iterations; ring: the one to use, {best['iteration']:,}")
-    copied = [ratio < COPY_RATIO for ratio in ratios]
-    _draw_pairs(right, samples, nearest, ratios, None, copied, 3)
-    shown = numbers["shown"]
-    right.suptitle(f"Iteration {shown['iteration']:,}: the samples most like one training picture")
-    credit(figure, attribution)
+    left.suptitle(f"Ring: the generator to use, of iteration {best['iteration']:,}")
+    shares.set_xlabel("iterations")
+    shown = f"iteration {numbers['shown']['iteration']:,}"
+    look: Look = {"copied": [ratio < COPY_RATIO for ratio in ratios], "columns": 3}
+    look |= {"measure": f"distance / that to the second nearest; a copy below {COPY_RATIO}"}
+    look |= {"title": f"Samples of {shown} that are like one picture alone", "figure": right}
+    pairs_figure(samples, nearest, ratios, attribution=attribution, **look)
     return figure
 
 

@@ -230,6 +230,19 @@ def bank_beside(file: Path) -> MetadataBank:
     return bank
 
 
+def kept_generators(run: Path) -> dict[int, Path]:
+    """Return the generators of a run by their iterations: those that it has kept on its way.
+
+    Or its last alone, of an export or a run from before any were kept. There may be none.
+    """
+    paths = sorted((run / "generators").glob("*.safetensors"))
+    kept = {int(path.stem): path for path in paths if path.stem.isdecimal()}
+    last = run / "generator.safetensors"
+    if not kept and last.is_file():
+        kept[int(generator_facts(last).get("iteration", RunInfo.load(run).train.iterations))] = last
+    return kept
+
+
 def metadata_of_picture(picture: Path, layer: str) -> Tensor:
     """Return the metadata of a picture file, as measured: (1, C).
 
