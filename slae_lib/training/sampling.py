@@ -15,7 +15,6 @@ from slae_lib.blocks import NoiseInjection, fold_upsampling
 from slae_lib.datasets.bank import MetadataBank, Mode, Scale
 from slae_lib.datasets.depth import BadPicture
 from slae_lib.datasets.pictures import in_threads, read_picture
-from slae_lib.datasets.store import bank_for
 from slae_lib.generator import Generator
 from slae_lib.metadata import RESOLUTION, MetadataExtractor
 from slae_lib.support.errors import LabError, UsageError
@@ -24,6 +23,7 @@ from slae_lib.support.images import to_float, to_uint8
 from slae_lib.support.sealed import understanding
 from slae_lib.training.checkpoint import generator_facts, load_generator, trained_scale
 from slae_lib.training.run import RunInfo, folder_of
+from slae_lib.training.start import resume
 
 MODES = get_args(Mode)
 SEED_LIMIT = 9_000_000_000_000
@@ -211,8 +211,7 @@ def bank_beside(file: Path) -> MetadataBank:
     if path.exists():
         bank = MetadataBank.load(path)
     elif folder != file.parent and (folder / "run.json").is_file():  # it comes when a run ends
-        info = RunInfo.load(folder)
-        bank = bank_for(info.data, info.train.metadata_layer)
+        bank = resume(folder, RunInfo.load(folder), {}).bank
     else:
         raise LabError(
             f"{path} is missing; this generator takes metadata, so copy it from the run's folder."
