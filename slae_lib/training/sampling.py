@@ -211,7 +211,9 @@ def bank_beside(file: Path) -> MetadataBank:
     if path.exists():
         bank = MetadataBank.load(path)
     elif folder != file.parent and (folder / "run.json").is_file():  # it comes when a run ends
-        bank = resume(folder, RunInfo.load(folder), {}).bank
+        found = resume(folder, RunInfo.load(folder), {}).bank
+        assert found is not None
+        bank = found
     else:
         raise LabError(
             f"{path} is missing; this generator takes metadata, so copy it from the run's folder."

@@ -30,6 +30,7 @@ BASES: dict[str, str] = {
     "train": TINY,
     "sample": "--run run --count 1 --out sheet.png",
     "export": "--run run --out made",
+    "advise": "run --samples 8",
     "evaluate fid": "--run run --count 2 --resamples 2",
     "evaluate kid": "--run run --count 2",
     "evaluate novelty": "--run run --count 2",
