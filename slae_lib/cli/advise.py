@@ -53,7 +53,7 @@ def advise(
     losses = [row["discriminator"] for row in rows[-(len(rows) // 3) :] if row["discriminator"]]
     loss = statistics.fmean(losses or [1.0]) / (family_of(info.model).blind_loss if losses else 1)
     numbers = judge(found, seen, info.train.augment, loss)
-    more = further(at[-1], seen // at[-1])
+    more = further(at[-1], max(1, seen // max(1, at[-1])))
     numbers["resume"] = f"`slae train --resume {shlex.quote(str(run))} --iterations {more}`"
     for row in numbers["generators"]:
         row["file"] = str(kept[row["iteration"]])

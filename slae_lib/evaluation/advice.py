@@ -188,15 +188,11 @@ def judge(found: Measured, seen: int, augment: str, loss: float = 1.0) -> dict[s
     for i, iteration in enumerate(found.iterations):
         own, broken = found.diversity[i], float(found.broken[i].double().mean())
         flags, different = int(flagged(found.ratios[i]).sum()), len(found.nearest[i].unique())
-        row: dict[str, Any] = {
-            "iteration": iteration,
-            "diversity": own,
-            "broken": broken,
-            "different": different,
-        }
+        row: dict[str, Any] = {"iteration": iteration, "diversity": own, "broken": broken}
         row |= {"value": float(worth[i].mean()), "noise": half_interval(worth[i]), "flags": flags}
         row |= {"copies": copying(flags, samples, expected, training), "copied": flags / samples}
-        rows.append({**row, "collapsed": own < COLLAPSED or different < fewest})
+        row |= {"different": different, "collapsed": own < COLLAPSED or different < fewest}
+        rows.append(row)
     whole = [i for i in range(total) if not rows[i]["collapsed"]]
     good = [i for i in whole if rows[i]["copies"] != "yes"]
     # KID alone would choose the one that copies most. Of equal ones the last: it learned longest.
@@ -208,13 +204,12 @@ def judge(found: Measured, seen: int, augment: str, loss: float = 1.0) -> dict[s
     shown = last if last["copies"] != "no sign" else rows[best]
     copies = last["copies"] == "yes"
     # At first all samples are alike as well, but look like no picture.
-    late = (
-        seen >= FEW_IMAGES or last["broken"] < 0.5 or last["diversity"] < max(found.diversity) / 2
-    )
-    collapsed, chance = last["collapsed"] and late, 1 - USUAL
+    began = last["broken"] < 0.5 or last["diversity"] < max(found.diversity) / 2
+    collapsed, chance = last["collapsed"] and (began or seen >= FEW_IMAGES), 1 - USUAL
     early = seen < FEW_IMAGES and not copies and not collapsed
     much = chance + 2 * math.sqrt(chance * USUAL / samples)  # so many new real ones: by luck
-    stronger = [f"--augment {one}" for one in AUGMENTS if len(one) > len(augment)] or ["--flip"]
+    has = set(augment.split(",")) - {"none", ""}
+    stronger = [f"--augment {one}" for one in AUGMENTS if {*one.split(",")} > has] or ["--flip"]
     halves = f"; two halves of the real pictures, {1000 * found.halves:.1f}" if found.halves else ""
     asked = {
         "collapsed": collapsed,
@@ -224,17 +219,11 @@ def judge(found: Measured, seen: int, augment: str, loss: float = 1.0) -> dict[s
         "winning": loss < WINNING,
         "smeared": rows[best]["broken"] > much and "color" not in augment and not early,
     }
-    numbers = {
-        "generators": rows,
-        "best": rows[best],
-        "last": last,
-        "shown": shown,
-        **asked,
-        **line,
-    }
-    numbers |= {"always": True, line["word"]: True, "well": not any(asked.values())}
+    numbers: dict[str, Any] = {"generators": rows, "best": rows[best], "last": last, **asked}
+    numbers |= {"shown": shown, line["word"]: True, "well": not any(asked.values()), **line}
     numbers |= {"measure": "KID x 1000" if found.kid is not None else "broken samples in 1,000"}
-    numbers |= {"among": f"of {total} kept generators, {len(good) or 'none'} of them good, it"}
+    alone = f"{len(good) or 'none'} of them neither copying nor collapsed"
+    numbers |= {"among": f"of {total} kept generators, {alone}, it", "always": True}
     numbers |= {"tied": ", ".join(f"{found.iterations[i]:,}" for i in tied), "halves": halves}
     numbers |= {"samples": samples, "training": training, "expected": expected, "loss": loss}
     numbers |= {"copies": shown["copies"], "less": -line["change"], "stronger": stronger[0]}

@@ -240,7 +240,7 @@ def kept_generators(run: Path) -> dict[int, Path]:
     kept = {int(path.stem): path for path in paths if path.stem.isdecimal()}
     last = run / "generator.safetensors"
     if not kept and last.is_file():
-        kept[int(generator_facts(last).get("iteration", RunInfo.load(run).train.iterations))] = last
+        kept[RunInfo.load(run).train.iterations] = last
     return kept
 
 

@@ -117,8 +117,8 @@ def said(found: Measured, seen: int = 16_000, augment: str = "translation", **mo
 
 def test_a_healthy_run_that_learns_is_trained_on() -> None:
     words = said(made(halves=0.004))
-    assert "Use: kept/2000: of 10 kept generators, 10 of them good, it has the least KID x 1000, "
-    assert "50.0 ± 2.8; two halves of the real pictures, 4.0." in words
+    assert "Use: kept/2000: of 10 kept generators, 10 of them neither copying nor " in words
+    assert "it has the least KID x 1000, 50.0 ± 2.8; two halves of the real pictures, 4.0." in words
     assert "Copies: no sign: 0 of 50 samples of iteration 2,000" in words
     assert (
         "Longer: helps: over the last 5 kept generators, from iteration 1,200 on, KID x 1000 "
@@ -139,15 +139,18 @@ def test_the_generator_before_the_copies_is_used_though_copies_have_a_lower_kid(
     ratios = torch.full((10, 50), 0.9)
     ratios[6:, :30] = 0.3
     words = said(made(ratios=ratios))
-    assert "Use: kept/1200: of 10 kept generators, 6 of them good" in words
+    assert "Use: kept/1200: of 10 kept generators, 6 of them neither copying" in words
     assert "Copies: yes: 30 of 50 samples of iteration 2,000" in words
-    assert "It copies: begin anew with --augment color,translation or with more than 60" in words
+    assert (
+        "It copies, which lowers KID as well: begin anew with --augment color,translation " in words
+    )
+    assert "or with more than 60 pictures" in words
     assert "RESUME" not in words
 
 
 def test_the_generator_before_a_collapse_is_used() -> None:
     words = said(made(diversity=[0.9] * 8 + [0.3, 0.2]))
-    assert "Use: kept/1600: of 10 kept generators, 8 of them good" in words
+    assert "Use: kept/1600: of 10 kept generators, 8 of them neither copying" in words
     assert "collapsed: the last samples differ 0.20 times as much" in words
     few = torch.zeros(10, 50, dtype=torch.long)  # different enough, but near to one picture
     assert "and 1 of 60 pictures are their nearest" in said(made(nearest=few))
@@ -160,7 +163,7 @@ def test_grey_squares_at_first_are_no_collapse() -> None:
     assert "Too early: it has seen 1,600 images" in words
     assert "RESUME" in words
     assert "collapsed" not in words
-    assert "none of them good" in words
+    assert "none of them neither copying" in words
     assert "collapsed" in said(early, seen=8_000)
     # Alike, but as good as pictures: that is a collapse, however early.
     assert "collapsed" in said(early._replace(broken=~grey), seen=1_600)
