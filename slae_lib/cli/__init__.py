@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from slae_lib.cli.ablate import ablate
+from slae_lib.cli.advise import advise
 from slae_lib.cli.cost import cost
 from slae_lib.cli.data import data
 from slae_lib.cli.doctor import doctor
@@ -95,6 +96,7 @@ First steps:
   slae doctor                        is everything there?
   slae train                         learn 93 faces in minutes on a CPU
   slae train --data MY_PICTURES      learn your own pictures
+  slae advise runs/MY_RUN            when to stop, and does it copy?
   slae sample --run runs/MY_RUN      draw new ones
 """
 
@@ -109,9 +111,10 @@ def main() -> None:
     """Run one of the lab's commands."""
 
 
+MEASURING = (advise, evaluate, ablate, cost)
 COURSE = (notebooks, marks, exam)
 EXPLORING = (sample, interpolate, invert, export)
-for command in (train, *EXPLORING, evaluate, ablate, cost, data, metadata, *COURSE, doctor):
+for command in (train, *EXPLORING, *MEASURING, data, metadata, *COURSE, doctor):
     main.add_command(command)
 if __doc__ is None:  # python -OO has thrown the help away
     restore_help(main)

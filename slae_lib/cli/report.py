@@ -82,7 +82,7 @@ class Report:
             LabError: if one cannot be written.
         """
         for name, drawing in self.drawings.items():
-            picture = path.with_name(f"{path.stem}-{name}.png")
+            picture = path.with_name(f"{path.stem}{name and '-'}{name}.png")
             with atomic_write(picture) as temporary:
                 save_figure(drawing(), temporary, dpi=110)
             self.pictures.append(picture)

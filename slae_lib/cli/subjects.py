@@ -13,7 +13,7 @@ from slae_lib.evaluation.fid import InceptionFeatures
 from slae_lib.evaluation.sources import FolderImages, StoredImages
 from slae_lib.support.device import pick_device
 from slae_lib.support.errors import LabError
-from slae_lib.training.run import RunInfo, generator_file
+from slae_lib.training.run import RunInfo, folder_of, generator_file
 from slae_lib.training.sampling import GeneratedImages, check_seed
 
 Features = tuple[Tensor, Tensor]
@@ -49,7 +49,7 @@ class Subject:
         Raises:
             LabError: if neither says which they are, or they have changed since.
         """
-        folder, resolution = self.file.parent, self.samples.resolution
+        folder, resolution = folder_of(self.file), self.samples.resolution
         if self.data is not None:
             return load_images(self.data, resolution)
         if not self.knows_training:
@@ -74,7 +74,7 @@ class Subject:
     @property
     def knows_training(self) -> bool:
         """Whether anything says which the training images are."""
-        return self.data is not None or (self.file.parent / "run.json").is_file()
+        return self.data is not None or (folder_of(self.file) / "run.json").is_file()
 
     def default_out(self, what: str) -> Path:
         """Return where the JSON of a measurement goes: beside the generator."""

@@ -19,8 +19,6 @@ from slae_lib.training.presets import Preset
 if TYPE_CHECKING:
     from slae_lib.training.run import RunInfo
 
-FEW_IMAGES = 8_000
-"""What a run has to have seen before its samples can be judged."""
 USUAL = "cpu-demo"
 usual_preset = all_presets()[USUAL]
 HELP = f"""Train a generator and leave it, with pictures, in the folder of a run.
@@ -185,6 +183,7 @@ def _train(
     from slae_lib.plotting.gallery import write_gallery
     from slae_lib.support.device import pick_device
     from slae_lib.training.loop import train as run_training
+    from slae_lib.training.start import FEW_IMAGES, further
 
     model, config = info.model, info.train
     # As the training will find them, whatever a launcher was asked for.
@@ -212,13 +211,12 @@ def _train(
     made = [*write_gallery(run, images), (run / "generator.safetensors", "the generator")]
     click.echo("\nMade:")
     _print_columns((str(path), text) for path, text in made)
-    # Twice as many, or as many as give pictures.
-    further = max(2 * config.iterations, -(-2 * FEW_IMAGES // batch_size // 100) * 100)
+    longer = further(config.iterations, batch_size)
     click.echo("\nNext:")
     _print_columns(
         [
             (f"slae sample --run {folder} --seed 1", "draw other images"),
-            (f"slae train --resume {folder} --iterations {further}", "train on"),
+            (f"slae train --resume {folder} --iterations {longer}", "train on"),
             ("slae train --data FOLDER", "learn your own pictures"),
         ]
     )

@@ -45,9 +45,20 @@ def polynomial_mmd(first: Tensor, second: Tensor) -> float:
         first: (n, d), n at least 2.
         second: (m, d), m at least 2.
     """
-    first, second = first.cpu().double(), second.cpu().double()
-    mixed = _kernel(first, second).mean()
-    return float(_mean_of_pairs(first) + _mean_of_pairs(second) - 2 * mixed)
+    return float(contributions(first, second).mean())
+
+
+def contributions(real: Tensor, generated: Tensor) -> Tensor:
+    """Return what each generated image adds to `polynomial_mmd`: (m,) float64, whose mean is it.
+
+    Their deviation over the root of m is its standard error, over the luck of which images were
+    generated; likewise for weighted sums over several generators that drew from the same noise.
+
+    Source: Serfling, "Approximation Theorems of Mathematical Statistics" (1980), section 5.3.
+    """
+    real, generated = real.cpu().double(), generated.cpu().double()
+    among, mixed = _among(generated), _kernel(generated, real).mean(dim=1)  # (m,)
+    return _among(real).mean() + 2 * among - among.mean() - 2 * mixed
 
 
 def kernel_distance(
@@ -97,8 +108,8 @@ def _kernel(first: Tensor, second: Tensor) -> Tensor:
     return (first @ second.T / first.shape[1] + 1) ** 3  # (n, m)
 
 
-def _mean_of_pairs(features: Tensor) -> Tensor:
+def _among(features: Tensor) -> Tensor:
+    """Return the mean kernel of each image (n,) with the others."""
     kernel = _kernel(features, features)
-    count = len(features)
     # An image is no pair with itself: that is what makes the estimate unbiased.
-    return (kernel.sum() - kernel.diagonal().sum()) / (count * (count - 1))
+    return (kernel.sum(dim=1) - kernel.diagonal()) / (len(features) - 1)

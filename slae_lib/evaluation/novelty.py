@@ -91,13 +91,18 @@ class Novelty:
 
         A copy of a picture that is twice in the training set escapes, unless it is exact.
         """
-        return (self.pixels.ratios < COPY_RATIO) | (self.features.ratios < COPY_RATIO)
+        return flagged(self.pixels.ratios, self.features.ratios)
 
     @property
     def expected(self) -> float:
         """Share of the training images that the same test flags, each against all others."""
-        pixels, features = self.pixels.training_ratios, self.features.training_ratios
-        return float(((pixels < COPY_RATIO) | (features < COPY_RATIO)).float().mean())
+        flags = flagged(self.pixels.training_ratios, self.features.training_ratios)
+        return float(flags.float().mean())
+
+
+def flagged(*ratios: Tensor) -> Tensor:
+    """Return (N,) which images are much nearer to one training image by any of the measures."""
+    return torch.stack(ratios).amin(dim=0) < COPY_RATIO
 
 
 class VggFeatures(FeatureNetwork):
@@ -153,25 +158,26 @@ def measure_novelty(samples: Images, training: StoredImages, network: VggFeature
             f"and {len(samples)}."
         )
     features = neighbours_of_features(network.of(samples), network.of_stored(training))
-    pixels = neighbours_of_pixels(_small_pixels(samples), _small_pixels(training))
+    pixels = neighbours_of_pixels(small_pixels(samples), small_pixels(training))
     return Novelty(pixels=pixels, features=features)
 
 
-def neighbours_of_pixels(samples: Tensor, training: Tensor) -> Neighbours:
+def neighbours_of_pixels(samples: Tensor, training: Tensor, mirrored: bool = False) -> Neighbours:
     """Find the nearest training images by the root mean square difference of the pixels.
 
-    0 for equal images, 1 for black against white. It misses copies that were moved or mirrored.
+    0 for equal images, 1 for black against white. It misses copies that were moved.
 
     Args:
         samples: (N, 3, r, r) in [0, 1].
         training: (M, 3, r, r) in [0, 1].
+        mirrored: look for those nearest to the mirrored samples; likewise for each training image.
     """
     scale = samples[0].numel() ** 0.5
-    return _neighbours(
-        "pixels (root mean square difference)",
-        samples.flatten(1) / scale,
-        training.flatten(1) / scale,
-    )
+    drawn, known = (rows.flatten(1) / scale for rows in (samples, training))
+    if not mirrored:
+        return _neighbours("pixels (root mean square difference)", drawn, known, known)
+    drawn, seen = (rows.flip(3).flatten(1) / scale for rows in (samples, training))
+    return _neighbours("mirrored pixels (root mean square difference)", drawn, known, seen)
 
 
 def neighbours_of_features(samples: Tensor, training: Tensor) -> Neighbours:
@@ -184,16 +190,14 @@ def neighbours_of_features(samples: Tensor, training: Tensor) -> Neighbours:
         samples: (N, C), not standardised.
         training: (M, C).
     """
-    return _neighbours(
-        "VGG-16 relu5_3 channel means (distance of unit vectors)",
-        F.normalize(samples.double(), dim=1),
-        F.normalize(training.double(), dim=1),
-    )
+    drawn, known = (F.normalize(rows.double(), dim=1) for rows in (samples, training))
+    name = "VGG-16 relu5_3 channel means (distance of unit vectors)"
+    return _neighbours(name, drawn, known, known)
 
 
-def _neighbours(measure: str, samples: Tensor, training: Tensor) -> Neighbours:
+def _neighbours(measure: str, samples: Tensor, training: Tensor, seen: Tensor) -> Neighbours:
     nearest, indices = _two_nearest(samples, training)
-    among, _ = _two_nearest(training, training, leave_out_itself=True)
+    among, _ = _two_nearest(seen, training, leave_out_itself=True)
     return Neighbours(
         measure, nearest[:, 0], nearest[:, 1], indices[:, 0], among[:, 0], among[:, 1]
     )
@@ -219,7 +223,7 @@ def _ratio(nearest: Tensor, second: Tensor) -> Tensor:
     return torch.where(nearest == 0, 0.0, nearest / second)
 
 
-def _small_pixels(images: Images) -> Tensor:
+def small_pixels(images: Images) -> Tensor:
     """Return all images at `PIXEL_SIDE` at most: (N, 3, r, r) in [0, 1]."""
 
     def reduce(batch: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Figures of measurements, as pure functions: tensors in, a matplotlib figure out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,6 +11,7 @@ from slae_lib.evaluation.novelty import COPY_RATIO, Novelty
 from slae_lib.plotting.base import (
     ATTENTION_COLORS,
     BLUE,
+    GREEN,
     GREY,
     ORANGE,
     PURPLE,
@@ -40,6 +42,7 @@ def pairs_figure(
     title: str = "Samples and the training images nearest to them",
     columns: int = 4,
     attribution: str | None = None,
+    figure: Any = None,
 ) -> Figure:
     """Draw each sample with its nearest training image and their distance.
 
@@ -55,11 +58,12 @@ def pairs_figure(
         title: above the figure.
         columns: pairs in a row.
         attribution: who made the training images.
+        figure: to draw into, in place of a new one.
     """
     columns = min(columns, len(samples))
     rows = -(-len(samples) // columns)
-    width = max(3.1 * columns, width_of(title))
-    figure = Figure(figsize=(width, 1.75 * rows + 0.9), layout="constrained")
+    size = max(3.1 * columns, width_of(title)), 1.75 * rows + 0.9
+    figure = figure or Figure(figsize=size, layout="constrained")
     grid = figure.subplots(rows, 2 * columns, squeeze=False)
     for axis in grid.flat:
         axis.set_axis_off()
@@ -82,6 +86,54 @@ def pairs_figure(
     figure.suptitle(title)
     notes = [f"number: {measure}; right: the nearest training image", attribution]
     figure.supxlabel("\n".join(filter(None, notes)), fontsize=8, color=GREY)
+    return figure
+
+
+@in_own_style
+def advice_figure(
+    numbers: Mapping[str, Any],
+    samples: Tensor,
+    nearest: Tensor,
+    ratios: Sequence[float],
+    *,
+    attribution: str | None = None,
+) -> Figure:
+    """Draw what kept generators are worth, the one to use marked, beside the nearest pairs.
+
+    Args:
+        numbers: of `slae_lib.evaluation.advice.judge`.
+        samples: uint8 (K, 3, R, R), as for `pairs_figure`.
+        nearest: uint8 (K, 3, R, R).
+        ratios: K, of the distances to the nearest and to the second nearest.
+        attribution: who made the training pictures.
+    """
+    figure = Figure(figsize=(12.5, 6.3), layout="constrained")
+    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 1.15), wspace=0.04)[0]
+    worth, own, shares = left.subplots(3, 1, sharex=True, height_ratios=(1.5, 1, 1))
+    rows, best = numbers["generators"], numbers["best"]
+    table = {name: [row[name] for row in rows] for name in rows[0]}
+    at, marked = table["iteration"], [rows.index(best)]
+    for axis, name, color, label in (
+        (worth, "value", BLUE, f"{numbers['measure']}, with its 95 % interval"),
+        (own, "diversity", GREEN, "diversity; 1: of the real pictures"),
+        (shares, "broken", ORANGE, "share of broken samples"),
+        (shares, "copied", PURPLE, "share flagged as copies"),
+    ):
+        axis.errorbar(at, table[name], table["noise"] if axis is worth else None, color=color)
+        style: Look = {"fillstyle": "none", "markersize": 11, "markevery": marked}
+        axis.plot(at, table[name], "o", color=color, markersize=4, label=label)
+        axis.plot(at, table[name], "o", color=color, **style)
+        axis.set_ylim(min(0, *table[name]), None if axis is worth else 1.1 * max(1, *table[name]))
+        axis.legend(fontsize=8, frameon=False, loc="best")
+        tidy(axis)
+    own.axhline(1, color=GREY, linewidth=0.8, linestyle="--")
+    left.suptitle(f"Ring: the generator to use, of iteration {best['iteration']:,}")
+    shares.set_xlabel("iterations")
+    shown = f"iteration {numbers['shown']['iteration']:,}"
+    look: Look = {"copied": [ratio < COPY_RATIO for ratio in ratios], "columns": 3}
+    look |= {"measure": f"distance / that to the second nearest; a copy below {COPY_RATIO}"}
+    look |= {"title": f"Samples of {shown} that are like one picture alone", "figure": right}
+    pairs_figure(samples, nearest, ratios, attribution=attribution, **look)
     return figure
 
 

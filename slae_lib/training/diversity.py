@@ -55,7 +55,12 @@ def edges(images: Tensor) -> Tensor:
 
 
 def broken(samples: Tensor, real: Tensor) -> float:
-    """Return the share of ``samples`` that look like no real image: smears, blobs, two in one.
+    """Return the share of ``samples`` that look like no real image: the mean of `are_broken`."""
+    return float(are_broken(samples, real).double().mean())
+
+
+def are_broken(samples: Tensor, real: Tensor) -> Tensor:
+    """Return which ``samples`` look like no real image (N,): smears, blobs, two in one.
 
     A sample counts if its `edges` are further from those of every real image than nine in ten real
     images are from the nearest other one. So a real image never counts, nor does a sample near to
@@ -70,7 +75,7 @@ def broken(samples: Tensor, real: Tensor) -> float:
     known = edges(real).double()
     among = distances(known, known).fill_diagonal_(torch.inf).amin(dim=1)  # (M,)
     nearest = distances(edges(samples).double(), known).amin(dim=1)  # (N,)
-    return float((nearest > among.quantile(USUAL)).double().mean())
+    return nearest > among.quantile(USUAL)
 
 
 def distances(rows: Tensor, others: Tensor) -> Tensor:

@@ -83,7 +83,7 @@ class Recorder:
         self.callback = callback
         keep_newest(run / "checkpoints", config.keep_checkpoints)  # a kill may have been faster
         self.metrics = MetricsFile(run / "metrics.csv", state.iteration)
-        self.real = _compared(images)
+        self.real = compared(images)
         self.losses: list[StepLosses] = []
         self.saved = state.iteration  # of the newest checkpoint
         self.clock = time.monotonic()
@@ -122,7 +122,7 @@ class Recorder:
             if sampling:
                 with beside_the_weights("A sample grid"):
                     samples = self.state.sample()
-                    drawn = _reduced(samples)
+                    drawn = reduced(samples)
                     row["diversity"] = diversity(drawn, self.real)
                     row["broken"] = broken(drawn, self.real)
             with beside_the_weights(str(self.metrics.path)):
@@ -210,14 +210,16 @@ def facts_of(config: RunConfig, images: ImageSet) -> dict[str, str]:
 
 def distance_of_reals(images: ImageSet) -> float:
     """Return the mean distance of two real images, which the samples' distance is divided by."""
-    return pairwise_distance(_compared(images))
+    return pairwise_distance(compared(images))
 
 
-def _compared(images: ImageSet) -> Tensor:
+def compared(images: ImageSet) -> Tensor:
+    """Return those images that samples are held against, as `reduced`."""
     stride = -(-len(images) // COMPARED_IMAGES)
-    return _reduced(images.batch(range(0, len(images), stride)))
+    return reduced(images.batch(range(0, len(images), stride)))
 
 
-def _reduced(images: Tensor) -> Tensor:
+def reduced(images: Tensor) -> Tensor:
+    """Bring images, uint8, to [-1, 1] and to the size at which they are compared."""
     floats = to_float(images)
     return downsample(floats, min(COMPARED_RESOLUTION, floats.shape[-1]))

@@ -249,3 +249,8 @@ def generator_file(run: Path) -> Path:
             "a finished run's folder or a generator.safetensors."
         )
     return file
+
+
+def folder_of(file: Path) -> Path:
+    """Return the folder of the run that a generator's file belongs to, finished or kept."""
+    return file.parent.parent if file.parent.name == "generators" else file.parent

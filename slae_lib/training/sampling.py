@@ -22,6 +22,8 @@ from slae_lib.support.folding import fold_batch_norm
 from slae_lib.support.images import to_float, to_uint8
 from slae_lib.support.sealed import understanding
 from slae_lib.training.checkpoint import generator_facts, load_generator, trained_scale
+from slae_lib.training.run import RunInfo, folder_of
+from slae_lib.training.start import resume
 
 MODES = get_args(Mode)
 SEED_LIMIT = 9_000_000_000_000
@@ -204,13 +206,19 @@ def bank_beside(file: Path) -> MetadataBank:
     Raises:
         LabError: if it is missing or damaged, or is not the one that the generator learned with.
     """
-    folder = file.parent
-    path = (folder.parent if folder.name == "generators" else folder) / "metadata.safetensors"
-    if not path.exists():
+    folder = folder_of(file)
+    path = folder / "metadata.safetensors"
+    if path.exists():
+        bank = MetadataBank.load(path)
+    elif folder != file.parent and (folder / "run.json").is_file():  # it comes when a run ends
+        _, _, found = resume(folder, RunInfo.load(folder), {})
+        assert found is not None
+        bank = found
+    else:
         raise LabError(
             f"{path} is missing; this generator takes metadata, so copy it from the run's folder."
         )
-    bank, facts = MetadataBank.load(path), generator_facts(file)
+    facts = generator_facts(file)
     with understanding(file, "train it again"):
         channels = json.loads(facts["config"])["metadata_dim"]
     # Generators from before the pictures were noted say no more than how many numbers they take.
@@ -221,6 +229,19 @@ def bank_beside(file: Path) -> MetadataBank:
             "learned from; copy it from the run's folder."
         )
     return bank
+
+
+def kept_generators(run: Path) -> dict[int, Path]:
+    """Return the generators of a run by their iterations: those that it has kept on its way.
+
+    Or its last alone, of an export or a run from before any were kept. There may be none.
+    """
+    paths = sorted((run / "generators").glob("*.safetensors"))
+    kept = {int(path.stem): path for path in paths if path.stem.isdecimal()}
+    last = run / "generator.safetensors"
+    if not kept and last.is_file():
+        kept[RunInfo.load(run).train.iterations] = last
+    return kept
 
 
 def metadata_of_picture(picture: Path, layer: str) -> Tensor:

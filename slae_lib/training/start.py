@@ -12,6 +12,9 @@ from slae_lib.training.run import RunInfo, newest_checkpoint
 CONTINUABLE = ("iterations", "log_every", "sample_every", "checkpoint_every", "keep_checkpoints")
 """Fields of a run's configuration that may be given anew when it goes on."""
 
+FEW_IMAGES = 8_000
+"""What a run has to have seen before its samples can be judged."""
+
 
 def load_inputs(
     model: Any, config: Any, data: str | Path
@@ -71,3 +74,8 @@ def resume(
             "them back, name the folder where they are now with --data, or start a new run."
         )
     return replace(info, model=model, train=config, data=images.reference), images, bank
+
+
+def further(iterations: int, batch_size: int) -> int:
+    """Return to how many iterations to go on: twice as many, or as many as give pictures."""
+    return max(2 * iterations, -(-2 * FEW_IMAGES // batch_size // 100) * 100)

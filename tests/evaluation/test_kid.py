@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from slae_lib.evaluation import kernel_distance, polynomial_mmd
+from slae_lib.evaluation.kid import contributions
 from slae_lib.support.errors import UsageError
 
 
@@ -30,6 +31,15 @@ def test_it_has_no_bias_where_frechet_has() -> None:
     error = float(values.std()) / 20
     assert abs(float(values.mean())) < 3 * error
     assert (values < 0).any()
+
+
+def test_the_deviation_of_the_contributions_is_the_luck_of_the_draw() -> None:
+    generator = torch.Generator().manual_seed(2)
+    real = torch.randn(20, 5, generator=generator)
+    draws = torch.randn(400, 60, 5, generator=generator) * 1.5 + 0.5
+    values = torch.tensor([polynomial_mmd(real, drawn) for drawn in draws])
+    errors = torch.stack([contributions(real, drawn).std() / 60**0.5 for drawn in draws])
+    assert float(errors.mean() / values.std()) == pytest.approx(1, abs=0.1)
 
 
 def test_subsets_are_as_large_as_the_smaller_side_allows() -> None:

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from slae_lib.evaluation.novelty import COPY_RATIO, Neighbours, Novelty
 from slae_lib.plotting.evaluation import (
     SHOWN_TARGETS,
+    advice_figure,
     novelty_figure,
     pairs_figure,
     reconstruction_figure,
@@ -61,6 +62,26 @@ def test_a_single_pair_is_drawn() -> None:
     figure = pairs_figure(pictures(1), pictures(1), [0.25], measure="pixels")
     assert "0.250" in words(figure)
     assert "COPY" not in words(figure)
+
+
+def test_the_generator_to_use_is_marked_beside_the_nearest_pairs() -> None:
+    rows = [
+        {"iteration": 100 * i, "value": 50.0 - i, "noise": 1.0, "diversity": 0.9, "broken": 0.1,
+         "copied": 0.2}
+        for i in (1, 2, 3)
+    ]  # fmt: skip
+    numbers = {"generators": rows, "best": rows[1], "shown": rows[2], "measure": "KID x 1000"}
+    figure = advice_figure(
+        numbers, pictures(4), pictures(4), [0.1, 0.5, 0.7, 0.9], attribution="drawn by them"
+    )
+    text = words(figure)
+    assert text.count("COPY") == 2
+    assert "drawn by them" in text
+    assert "Ring: the generator to use, of iteration 200" in text
+    assert "iteration 300" in text
+    rings = [line for axis in figure.axes for line in axis.lines if line.get_markersize() == 11]
+    assert [line.get_markevery() for line in rings] == [[1]] * 4
+    assert len([axis for axis in figure.axes if axis.images]) == 8
 
 
 def test_samples_are_set_against_the_training_images_own_distances() -> None:

@@ -32,6 +32,7 @@ BASES: dict[str, str] = {
     "interpolate": "--run run --out film.webp --frames 2 --stops 2",
     "invert": "data/0.png --run run --distance l1 --steps 1 --restarts 1 --out made",
     "export": "--run run --out made",
+    "advise": "run --samples 8",
     "evaluate fid": "--run run --count 2 --resamples 2",
     "evaluate kid": "--run run --count 2",
     "evaluate novelty": "--run run --count 2",
