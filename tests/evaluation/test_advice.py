@@ -162,11 +162,11 @@ def test_grey_squares_at_first_are_no_collapse() -> None:
     words = said(early, seen=1_600)
     assert "Too early: it has seen 1,600 images" in words
     assert "RESUME" in words
-    assert "collapsed" not in words
+    assert "has collapsed" not in words
     assert "none of them neither copying" in words
-    assert "collapsed" in said(early, seen=8_000)
+    assert "has collapsed" in said(early, seen=8_000)
     # Alike, but as good as pictures: that is a collapse, however early.
-    assert "collapsed" in said(early._replace(broken=~grey), seen=1_600)
+    assert "has collapsed" in said(early._replace(broken=~grey), seen=1_600)
 
 
 def test_generators_within_noise_of_the_best_are_named() -> None:
