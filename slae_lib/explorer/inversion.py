@@ -71,8 +71,8 @@ class Inversion:
         share = self.distance / max(self.neighbour.distance, 1e-9)
         which = "the nearest other training picture" if self.known else "any training picture"
         if share >= 1:
-            kept = "it has not kept this one" if self.known else "a copy would do as well"
-            return f"The generator comes no nearer to it than {which} is: {kept}."
+            so = "nothing says that it holds this one" if self.known else "a copy would do as well"
+            return f"The generator comes no nearer to it than {which} is: {so}."
         told = f"The generator comes nearer to it than {which} is, {share:.2f} of that distance: "
         if share >= COPY_RATIO:
             return told + "a likeness and no copy."

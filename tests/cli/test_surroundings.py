@@ -217,6 +217,7 @@ def forbidden(tmp_path: Path) -> Iterator[Path]:
         "sample --run {demo} --metadata {}/x.png", "evaluate fid --run {}/x", "ablate --out {}/x",
         "ablate submit {} x.csv", "notebooks {}/x", "metadata show {}/x", "data cache list",
         "metadata extract --data fluent-faces --out {}/x",
+        "interpolate --run {demo} --out {}/x.webp", "invert {}/x.png --run {demo}",
     ],
 )  # fmt: skip
 def test_a_place_that_may_not_be_used_is_one_sentence(

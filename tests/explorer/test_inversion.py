@@ -89,7 +89,7 @@ def test_a_stranger_is_none_of_the_training_pictures(
             0.8,
             "than the nearest other training picture is, 0.80 of that distance: a likeness",
         ),
-        (True, 1.0, "no nearer to it than the nearest other training picture is: it has not kept"),
+        (True, 1.0, "no nearer to it than the nearest other training picture is: nothing says"),
         (False, 0.1, "than any training picture is, 0.10 of that distance: it covers this one"),
         (False, 1.2, "no nearer to it than any training picture is: a copy would do as well."),
     ],
