@@ -11,12 +11,7 @@ from torch import Tensor, nn
 from slae_lib.augment import augment
 from slae_lib.config import ModelConfig
 from slae_lib.discriminator import Decoder, downsample
-from slae_lib.losses import (
-    discriminator_hinge,
-    generator_hinge,
-    l1_distance,
-    reconstruction_loss,
-)
+from slae_lib.losses import discriminator_hinge, generator_hinge, l1_distance, reconstruction_loss
 from slae_lib.support.pretrained import perceptual_distance
 from slae_lib.support.spectral_norm import SpectralNorms
 from slae_lib.training.config import TrainConfig
