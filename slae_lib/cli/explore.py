@@ -41,38 +41,14 @@ SEARCH = together(
 )
 @click.option("--attention/--no-attention", default=True, help="Maps of the links, if it has some.")
 @SEARCH
-def interpolate(
-    run: Path,
-    through: tuple[str, ...],
-    out: Path,
-    stops: int,
-    frames: int,
-    seconds: float,
-    attention: bool,
-    seed: int,
-    device: str,
-    **search: Any,
-) -> None:
+def interpolate(run: Path, seed: int, device: str, **how: Any) -> None:
     """Make a film from picture to picture, and back to the first."""
     from slae_lib.cli.subjects import Subject
-    from slae_lib.explorer.films import frames_of, shoot
-    from slae_lib.explorer.reels import check_reel, write_reel
-    from slae_lib.explorer.search import given_stops
-    from slae_lib.explorer.walks import check_frames, seeded_stops, walk
+    from slae_lib.explorer.films import make_film
     from slae_lib.support.device import prepare_process
 
-    check_reel(out, frames, seconds)
     prepare_process()
-    samples = Subject(run, None, seed, device=device).samples
-    if through in (("noise",), ("metadata",)):
-        check_frames(frames, stops)
-        on_the_way = seeded_stops(samples, through[0], stops)
-    else:
-        on_the_way = given_stops(samples, [Path(name) for name in through], **search)
-    film = shoot(samples, walk(on_the_way, frames), attention)
-    write_reel(out, frames_of(film), frames, seconds)
-    names = ", ".join(on_the_way.names)
-    click.echo(f"{out}: {frames} frames through {names}, and back\n{film.told()}")
+    click.echo(make_film(Subject(run, None, seed, device=device).samples, **how))
 
 
 @click.command()
@@ -82,36 +58,19 @@ def interpolate(
 @SEARCH
 @DATA
 def invert(
-    picture: Path,
-    run: Path,
-    out: Path | None,
-    seed: int,
-    data: str | None,
-    device: str,
-    distance: Any,
-    **search: int,
+    picture: Path, run: Path, out: Path | None, seed: int, data: str | None, device: str, **how: Any
 ) -> None:
     """Find the latent that makes a picture, and the pictures around it.
 
     Writes latent.safetensors (for slae interpolate --through), inverted.png and changed.png.
     """
     from slae_lib.cli.subjects import Subject
-    from slae_lib.explorer.figures.inversion import LATENT, write_inversion
-    from slae_lib.explorer.inversion import invert as search_for
-    from slae_lib.explorer.inversion import training_or_none
-    from slae_lib.explorer.search import distance_at_hand, picture_tensor
+    from slae_lib.explorer.figures.inversion import invert_file
     from slae_lib.support.device import prepare_process
-    from slae_lib.support.files import check_writable, short
+    from slae_lib.support.files import short
 
     prepare_process()
     subject = Subject(run, data, seed, device=device)
-    samples = subject.samples
     out = out or subject.file.parent / f"inverted-{short(picture.stem)}"
-    check_writable(out / LATENT)
-    target = picture_tensor(picture, samples.resolution)
-    training = training_or_none(lambda: subject.training)
-    measure = distance_at_hand(distance, samples.device)
-    found = search_for(samples, target, picture.name, measure, training, **search)
-    click.echo("\n".join([*found.told(), ""]))
-    for file in write_inversion(out, found, samples, training):
-        click.echo(file)
+    lines = invert_file(picture, out, subject.samples, lambda: subject.training, **how)
+    click.echo("\n".join(lines))

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +14,9 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from slae_lib.explorer.latents import Latents
-from slae_lib.explorer.walks import PACE
+from slae_lib.explorer.reels import check_reel, write_reel
+from slae_lib.explorer.search import given_stops
+from slae_lib.explorer.walks import PACE, check_frames, seeded_stops, walk
 from slae_lib.explorer.words import link_label
 from slae_lib.plotting.base import ATTENTION_COLORS, GREY, Pixels, to_pixels
 from slae_lib.support.images import to_uint8
@@ -54,6 +58,45 @@ class Film:
             f"at most. On an even way the most is {mean * PACE:.2f}; far above it the film jumps, "
             "and little lies between two pictures."
         )
+
+
+def make_film(
+    samples: GeneratedImages,
+    through: tuple[str, ...],
+    out: Path,
+    *,
+    stops: int,
+    frames: int,
+    seconds: float,
+    attention: bool,
+    **search: Any,
+) -> str:
+    """Write a film, and return what to say of it.
+
+    Args:
+        samples: of the generator, with the seed.
+        through: ``noise`` or ``metadata``, as for `seeded_stops`, or files, as for `given_stops`.
+        out: the film; its suffix says the kind.
+        stops: how many, where they are no files.
+        frames: how many.
+        seconds: how long a round takes.
+        attention: with the maps of the links.
+        search: for `given_stops`.
+
+    Raises:
+        UsageError: for what makes no film: too few stops or frames, a suffix that is unknown.
+        LabError: if a file cannot be used or written.
+    """
+    check_reel(out, frames, seconds)
+    if through in (("noise",), ("metadata",)):
+        check_frames(frames, stops)
+        on_the_way = seeded_stops(samples, through[0], stops)
+    else:
+        on_the_way = given_stops(samples, [Path(name) for name in through], **search)
+    film = shoot(samples, walk(on_the_way, frames), attention)
+    write_reel(out, frames_of(film), frames, seconds)
+    names = ", ".join(on_the_way.names)
+    return f"{out}: {frames} frames through {names}, and back\n{film.told()}"
 
 
 @torch.no_grad()

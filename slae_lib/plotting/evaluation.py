@@ -132,7 +132,7 @@ def advice_figure(
     shown = f"iteration {numbers['shown']['iteration']:,}"
     look: Look = {"copied": [ratio < COPY_RATIO for ratio in ratios], "columns": 3}
     look |= {"measure": f"distance / that to the second nearest; a copy below {COPY_RATIO}"}
-    look |= {"title": f"Samples of {shown} that are like one picture alone", "figure": right}
+    look |= {"title": f"Samples of {shown} most like one picture alone", "figure": right}
     pairs_figure(samples, nearest, ratios, attribution=attribution, **look)
     return figure
 

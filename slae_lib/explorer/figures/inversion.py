@@ -1,15 +1,17 @@
 """An inversion as files: a picture beside its reconstruction, and the pictures around it."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from slae_lib.datasets import ImageSet
+from slae_lib.evaluation.backtracking import DistanceKind
 from slae_lib.explorer.directions import SHARES, Direction, directions
-from slae_lib.explorer.inversion import Inversion
+from slae_lib.explorer.inversion import Inversion, invert, training_or_none
 from slae_lib.explorer.latents import SUFFIX
+from slae_lib.explorer.search import distance_at_hand, picture_tensor
 from slae_lib.explorer.words import picture_label
 from slae_lib.plotting.base import (
     ATTENTION_COLORS,
@@ -21,10 +23,40 @@ from slae_lib.plotting.base import (
     to_pixels,
 )
 from slae_lib.plotting.style import in_own_style, save_figure
-from slae_lib.support.files import atomic_write
+from slae_lib.support.files import atomic_write, check_writable
 from slae_lib.training.sampling import GeneratedImages
 
 LATENT = f"latent{SUFFIX}"
+
+
+def invert_file(
+    picture: Path,
+    folder: Path,
+    samples: GeneratedImages,
+    find_training: Callable[[], ImageSet],
+    distance: DistanceKind | None,
+    **search: int,
+) -> list[str]:
+    """Invert a picture file, write what `write_inversion` does, and return what to say of it.
+
+    Args:
+        picture: the file.
+        folder: of what is written.
+        samples: of the generator, with the seed of the starts.
+        find_training: gives the training pictures, or raises `LabError`.
+        distance: as for `distance_at_hand`.
+        search: steps and restarts, as for `invert`.
+
+    Raises:
+        UsageError: if there is no such picture.
+        LabError: if it cannot be used, or a file cannot be written.
+    """
+    check_writable(folder / LATENT)
+    target = picture_tensor(picture, samples.resolution)
+    training = training_or_none(find_training)
+    measure = distance_at_hand(distance, samples.device)
+    found = invert(samples, target, picture.name, measure, training, **search)
+    return [*found.told(), "", *map(str, write_inversion(folder, found, samples, training))]
 
 
 def write_inversion(
