@@ -262,6 +262,19 @@ def test_what_is_said_of_three_seeds_is_so() -> None:
     assert [now["broken"] < before["broken"] for before, now in pairs].count(False) == 1
 
 
+def test_what_is_said_of_three_seeds_on_photographs_is_so() -> None:
+    trials = json.loads((RESULTS / "sweep_seeds_100-shot-panda.json").read_text("utf-8"))["trials"]
+    by_seed = {(row["name"], row["seed"]): row for row in trials}
+    for key, ratio, of_seed in (("fid", 0.93, 0.72), ("kid_1000", 0.86, 0.59)):
+        before, now = (
+            [by_seed[name, seed][key] for seed in range(3)] for name in ("before", "now")
+        )
+        assert fmean(now) / fmean(before) == pytest.approx(ratio, abs=0.005)
+        assert now[0] / before[0] == pytest.approx(of_seed, abs=0.005)
+        assert [low < high for low, high in zip(now, before, strict=True)] == [True, False, True]
+    assert not any(row["copies"] for row in trials)
+
+
 def test_the_table_of_robustness_is_that_of_the_numbers() -> None:
     page = lines()
     inputs, kills = (
