@@ -165,7 +165,8 @@ def measure_novelty(samples: Images, training: StoredImages, network: VggFeature
 def neighbours_of_pixels(samples: Tensor, training: Tensor, mirrored: bool = False) -> Neighbours:
     """Find the nearest training images by the root mean square difference of the pixels.
 
-    0 for equal images, 1 for black against white. It misses copies that were moved.
+    0 for equal images, 1 for black against white. It misses copies that were moved, and those
+    that were mirrored unless it is asked for them.
 
     Args:
         samples: (N, 3, r, r) in [0, 1].
