@@ -23,6 +23,7 @@ class Ablation:
         points: how many times each run is measured, at equal distances; the last is its end.
         count: generated images for each measurement.
         preset: networks and settings of FastGAN and SLAE.
+        resolution, width: of all networks; the preset's when None.
 
     Raises:
         UsageError: if a number makes no sense.
@@ -36,6 +37,8 @@ class Ablation:
     points: int = 4
     count: int = 5000
     preset: str = "cpu-demo"
+    resolution: int | None = None
+    width: int | None = None
 
     def __post_init__(self) -> None:
         if self.count < 2:
@@ -50,7 +53,9 @@ class Ablation:
 
     def configs(self, system: str, seed: int) -> tuple[NetworkConfig, RunConfig]:
         """Return networks and settings of one run."""
-        model, config = system_configs(system, self.preset)
+        sizes = {"resolution": self.resolution, "width": self.width}
+        given = {name: size for name, size in sizes.items() if size is not None}
+        model, config = system_configs(system, self.preset, **given)
         iterations = config.iterations
         if self.images is not None:
             iterations = -(-self.images // config.batch_size)

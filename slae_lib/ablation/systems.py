@@ -52,7 +52,7 @@ def all_systems() -> dict[str, System]:
     return found
 
 
-def system_configs(name: str, preset: str) -> tuple[NetworkConfig, RunConfig]:
+def system_configs(name: str, preset: str, **sizes: int) -> tuple[NetworkConfig, RunConfig]:
     """Return networks and settings of a system, all else being as in ``preset``.
 
     StyleGAN2 keeps the optimiser and the losses of its own paper; batch size, augmentation,
@@ -61,13 +61,20 @@ def system_configs(name: str, preset: str) -> tuple[NetworkConfig, RunConfig]:
     Args:
         name: a key of `all_systems`.
         preset: of FastGAN and SLAE, a key of `slae_lib.training.presets.PRESETS`.
+        sizes: resolution and width of the networks, where they are not the preset's. StyleGAN2
+            is widened as much as the others are.
     """
     base, changes = PRESETS[preset], all_systems()[name].changes
+    model = dataclasses.replace(base.model, **sizes)
     if changes is not None:
-        return dataclasses.replace(base.model, **changes), base.train
+        return dataclasses.replace(model, **changes), base.train
     partner = STYLEGAN2.presets["stylegan2-cpu" if base.model.resolution == 64 else "stylegan2-256"]
     shared = {field: getattr(base.train, field) for field in SHARED}
-    return (
-        dataclasses.replace(partner.model, resolution=base.model.resolution),
-        dataclasses.replace(partner.train, **shared),
+    wider = model.width / base.model.width
+    networks = dataclasses.replace(
+        partner.model,
+        resolution=model.resolution,
+        channel_base=round(partner.model.channel_base * wider),
+        channel_max=round(partner.model.channel_max * wider),
     )
+    return networks, dataclasses.replace(partner.train, **shared)

@@ -87,6 +87,17 @@ def test_stylegan2_sees_the_same_images_in_the_same_way(preset: str) -> None:
     assert theirs.learning_rate == 0.002  # its own paper's
 
 
+def test_all_systems_are_as_large_and_as_wide_as_asked_for(tmp_path: Path) -> None:
+    plan = Ablation("fluent-faces", tmp_path, resolution=128, width=16)
+    for system in plan.systems:
+        model, _ = plan.configs(system, 0)
+        usual, _ = Ablation("fluent-faces", tmp_path).configs(system, 0)
+        assert (model.resolution, usual.resolution) == (128, 64)
+        for name in ("width", "channel_base", "channel_max"):
+            if hasattr(model, name):
+                assert getattr(model, name) == 2 * getattr(usual, name)
+
+
 def test_every_run_sees_as_many_images_and_is_measured_as_often(tmp_path: Path) -> None:
     ablation = Ablation("fluent-faces", tmp_path, images=1000, points=3)
     for system in SYSTEMS:
