@@ -20,7 +20,7 @@ from slae_lib.cli.data import data
 from slae_lib.cli.doctor import doctor
 from slae_lib.cli.evaluate import evaluate
 from slae_lib.cli.explore import interpolate, invert
-from slae_lib.cli.export import export
+from slae_lib.cli.export import export, push
 from slae_lib.cli.metadata import metadata
 from slae_lib.cli.options import restore_help
 from slae_lib.cli.sample import sample
@@ -113,7 +113,7 @@ def main() -> None:
 
 MEASURING = (advise, evaluate, ablate, cost)
 COURSE = (notebooks, marks, exam)
-EXPLORING = (sample, interpolate, invert, export)
+EXPLORING = (sample, interpolate, invert, export, push)
 for command in (train, *EXPLORING, *MEASURING, data, metadata, *COURSE, doctor):
     main.add_command(command)
 if __doc__ is None:  # python -OO has thrown the help away

@@ -32,7 +32,6 @@ from slae_lib.evaluation.features import FeatureNetwork
 from slae_lib.evaluation.frechet import frechet_distance, frechet_interval
 from slae_lib.evaluation.intervals import Interval
 from slae_lib.evaluation.kid import KidResult, kernel_distance
-from slae_lib.support.errors import UsageError
 from slae_lib.support.folding import fold_batch_norm
 from slae_lib.support.pretrained import checksum, fid_inception
 
@@ -133,14 +132,8 @@ def compare_features(
         seed: of the interval and of KID's subsets.
 
     Raises:
-        UsageError: if a side has fewer than two images.
+        UsageError: as `slae_lib.evaluation.frechet.checked`.
     """
-    for features, what in ((real, "real"), (generated, "generated")):
-        if len(features) < 2:
-            raise UsageError(
-                f"FID needs two or more images on each side, and there is {len(features)} {what} "
-                "image; measure more."
-            )
     return FidResult(
         fid=frechet_distance(real, generated),
         interval=frechet_interval(real, generated, resamples, seed=seed),

@@ -40,9 +40,9 @@ def frechet_distance(first: Tensor, second: Tensor) -> float:
         second: (m, d).
 
     Raises:
-        UsageError: if a set has fewer than two rows, or the numbers of columns differ.
+        UsageError: as `checked`.
     """
-    first, second = _checked(first, second)
+    first, second = checked(first, second)
     shift = first.mean(dim=0) - second.mean(dim=0)  # (d,)
     first_factor, second_factor = _factor(first), _factor(second)
     if min(len(first), len(second)) > first.shape[1]:
@@ -76,9 +76,9 @@ def frechet_interval(
         seed: of the resampling.
 
     Raises:
-        UsageError: as `frechet_distance`.
+        UsageError: as `checked`.
     """
-    real, generated = _checked(real, generated)
+    real, generated = checked(real, generated)
     centre = generated.mean(dim=0)  # taken off both for the sake of precision
     real, generated = real - centre, generated - centre
     count, real_mean = len(generated), real.mean(dim=0)
@@ -107,12 +107,17 @@ def frechet_interval(
     return Interval(max(0.0, distance + low), distance + high)
 
 
-def _checked(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+def checked(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Return two sets of features in float64 on the CPU.
+
+    Raises:
+        UsageError: if a set has fewer than two rows, or the numbers of columns differ.
+    """
     for features in (first, second):
         if features.ndim != 2 or len(features) < 2:
             raise UsageError(
-                f"A covariance needs the features of two or more images on each side; one side "
-                f"has shape {tuple(features.shape)}, so measure more images."
+                "FID and KID need the features of two or more images on each side; one side has "
+                f"shape {tuple(features.shape)}, so measure more images."
             )
     if first.shape[1] != second.shape[1]:
         raise UsageError(

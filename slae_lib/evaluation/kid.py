@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from slae_lib.support.errors import UsageError
+from slae_lib.evaluation.frechet import checked
 
 SUBSET = 1000
 """Images of a side in a subset at most: with 100 real images all of them are in each."""
@@ -77,19 +77,10 @@ def kernel_distance(
         seed: of the drawing.
 
     Raises:
-        UsageError: if a side has fewer than two images, or the numbers of features differ.
+        UsageError: as `slae_lib.evaluation.frechet.checked`.
     """
+    real, generated = checked(real, generated)
     size = min(SUBSET, len(real), len(generated))
-    if size < 2:
-        raise UsageError(
-            f"KID compares pairs and needs two or more images on each side; there are {len(real)} "
-            f"real and {len(generated)} generated ones."
-        )
-    if real.shape[1] != generated.shape[1]:
-        raise UsageError(
-            f"The two sets have {real.shape[1]} and {generated.shape[1]} features per image; "
-            "measure both with the same network."
-        )
     whole = size == len(real) == len(generated)
     if whole:
         subsets = 1  # they would all be the same

@@ -9,18 +9,20 @@ import torch
 
 from slae_lib.support.errors import LabError, UsageError, beside_the_weights
 from slae_lib.support.files import atomic_write
+from slae_lib.training.card import model_card
 from slae_lib.training.checkpoint import generator_facts, load_generator, save_generator
 from slae_lib.training.log import read_metrics
 from slae_lib.training.run import RunInfo, check_folder, generator_file, locked
 
-PASSED_ON = ("metrics.csv", "metadata.safetensors")
+PASSED_ON = ("metrics.csv", "metadata.safetensors", "README.md")
 
 
 def export_run(run: Path, out: Path, *, half: bool = True, grids: int = 5) -> list[Path]:
-    """Copy a finished run into the folder ``out``, without its checkpoints.
+    """Copy a finished run into the folder ``out``, without its checkpoints, with a model card.
 
     What is left is still the folder of a run: it can be sampled from, measured and looked at. It
     cannot be trained on. A folder of pictures that it was trained on is named without its path.
+    The card is ``README.md`` of the run, or made anew where neither folder has one.
 
     Args:
         run: folder of a finished run.
@@ -70,4 +72,10 @@ def export_run(run: Path, out: Path, *, half: bool = True, grids: int = 5) -> li
                     with atomic_write(target) as temporary:
                         shutil.copyfile(source, temporary)
                     written.append(target)
+        card = out / "README.md"
+        if not card.exists():
+            with beside_the_weights(str(card)):
+                with atomic_write(card) as temporary:
+                    temporary.write_text(model_card(run), encoding="utf-8")
+                written.append(card)
     return written

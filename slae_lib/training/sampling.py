@@ -178,24 +178,18 @@ class GeneratedImages:
 
 
 def sample_images(file: Path, count: int, seed: int = 0, mode: str = "bank") -> Tensor:
-    """Draw images from a generator.
-
-    The first images of a seed do not depend on how many are drawn.
+    """Draw images from a generator.safetensors: uint8 (N, 3, R, R).
 
     Args:
-        file: a generator.safetensors; one with metadata needs the metadata.safetensors beside it.
-        count: how many.
+        file: one with metadata needs the metadata.safetensors beside it.
+        count: how many; the first images of a seed do not depend on it.
         seed: of noise and metadata.
         mode: where metadata comes from: "bank" (training images), "mix" (blends of three),
             "gaussian" (a fit), or the name of a picture file. Only "bank", the default, is taken
             for generators without metadata.
 
-    Returns:
-        uint8 (N, 3, R, R).
-
     Raises:
-        UsageError: for a seed that is too large, or a ``mode`` where there is no metadata.
-        LabError: if a file is missing or damaged, or the picture cannot be read.
+        LabError: as `GeneratedImages`, or if a file is missing or damaged.
     """
     return torch.stack(list(GeneratedImages.from_file(file, count, seed, mode)))
 
