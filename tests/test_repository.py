@@ -18,6 +18,7 @@ import hatchling.build
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from slae_lib.course.lessons import LESSONS
 
@@ -86,7 +87,8 @@ def test_the_exact_versions_are_those_that_are_asked_for(project: dict[str, Any]
     wanted = [Requirement(line) for group in groups for line in group]
     for requirement in wanted:
         if requirement.name not in ("torch", "torchvision", project["name"]):
-            found = [version for name, version in versions if name == requirement.name]
+            own = canonicalize_name(requirement.name)
+            found = [version for name, version in versions if name == own]
             assert found, f"{requirement.name} is missing; .ci/pin writes the file anew"
             assert all(version in requirement.specifier for version in found)
 

@@ -71,10 +71,8 @@ def system_configs(name: str, preset: str, **sizes: int) -> tuple[NetworkConfig,
     partner = STYLEGAN2.presets["stylegan2-cpu" if base.model.resolution == 64 else "stylegan2-256"]
     shared = {field: getattr(base.train, field) for field in SHARED}
     wider = model.width / base.model.width
-    networks = dataclasses.replace(
-        partner.model,
-        resolution=model.resolution,
-        channel_base=round(partner.model.channel_base * wider),
-        channel_max=round(partner.model.channel_max * wider),
-    )
+    channels = {
+        k: round(getattr(partner.model, k) * wider) for k in ("channel_base", "channel_max")
+    }
+    networks = dataclasses.replace(partner.model, resolution=model.resolution, **channels)
     return networks, dataclasses.replace(partner.train, **shared)

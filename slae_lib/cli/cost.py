@@ -120,21 +120,13 @@ def format_table(rows: Sequence[dict[str, Any]]) -> str:
     lines = [["model", "px", "G params", "D params", "MACs/image"]]
     if any("rounds" in row for row in rows):
         lines[0] += ["s/iteration", "s/image", "training", "sampling"]
+    sizes = (("generator_parameters", 1e6, "M"), ("discriminator_parameters", 1e6, "M"))
     for row in rows:
-        cells = [
-            row["model"],
-            str(row["resolution"]),
-            f"{row['generator_parameters'] / 1e6:.2f} M",
-            f"{row['discriminator_parameters'] / 1e6:.2f} M",
-            f"{row['macs'] / 1e9:.2f} G",
-        ]
+        cells = [row["model"], str(row["resolution"])]
+        cells += [f"{row[k] / one:.2f} {unit}" for k, one, unit in (*sizes, ("macs", 1e9, "G"))]
         if "rounds" in row:
-            cells += [
-                f"{row['iteration_seconds']:.3f}",
-                f"{row['image_seconds']:.4f}",
-                _gibibytes(row["training_bytes"]),
-                _gibibytes(row["sampling_bytes"]),
-            ]
+            cells += [f"{row['iteration_seconds']:.3f}", f"{row['image_seconds']:.4f}"]
+            cells += [_gibibytes(row["training_bytes"]), _gibibytes(row["sampling_bytes"])]
         lines.append(cells)
     return _aligned(lines)
 
@@ -147,20 +139,11 @@ def format_pairs(pairs: Sequence[dict[str, Any]]) -> str:
     """
     lines = [["iteration of", "px", "s", "against", "s", "ratio", "middle half"]]
     for pair in pairs:
-        times = pair["times"]
-        ratios = times["ratios"]
+        times, ratios = pair["times"], pair["times"]["ratios"]
         low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else [*ratios] * 3
-        lines.append(
-            [
-                pair["model"],
-                str(pair["resolution"]),
-                f"{times['seconds'][1]:.3f}",
-                pair["baseline"],
-                f"{times['seconds'][0]:.3f}",
-                f"{times['ratio']:.3f}",
-                f"{low:.3f} to {high:.3f}",
-            ]
-        )
+        theirs, ours, ratio = (f"{number:.3f}" for number in (*times["seconds"], times["ratio"]))
+        cells = [pair["model"], str(pair["resolution"]), ours, pair["baseline"], theirs, ratio]
+        lines.append([*cells, f"{low:.3f} to {high:.3f}"])
     return _aligned(lines)
 
 

@@ -116,8 +116,8 @@ def checked(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     for features in (first, second):
         if features.ndim != 2 or len(features) < 2:
             raise UsageError(
-                "FID and KID need the features of two or more images on each side; one side has "
-                f"shape {tuple(features.shape)}, so measure more images."
+                f"FID and KID need two or more images on each side, and one has {len(features)} "
+                f"(features of shape {tuple(features.shape)}); measure more."
             )
     if first.shape[1] != second.shape[1]:
         raise UsageError(

@@ -7,27 +7,18 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+import slae_lib.plotting.base as base
 from slae_lib.ablation.results import AblationResults, Measure, final_table
 from slae_lib.ablation.systems import all_systems
-from slae_lib.plotting.base import (
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PURPLE,
-    new_figure,
-    shared_legend,
-    tidy,
-)
 from slae_lib.plotting.style import in_own_style, save_figure
 from slae_lib.support.files import atomic_write
 
 _LOOKS = (
-    (GREY, "o", "-"),
-    (ORANGE, "s", "--"),
-    (GREEN, "^", "-."),
-    (BLUE, "D", "-"),
-    (PURPLE, "v", ":"),
+    (base.GREY, "o", "-"),
+    (base.ORANGE, "s", "--"),
+    (base.GREEN, "^", "-."),
+    (base.BLUE, "D", "-"),
+    (base.PURPLE, "v", ":"),
     ("#B8860B", "P", "--"),
     ("#008B8B", "X", "-."),
 )
@@ -59,11 +50,11 @@ def ablation_figure(results: AblationResults, *, title: str, caption: str = "") 
         title: above the figure.
         caption: a second line above the figure.
     """
-    figure = new_figure(12, 4.6)
+    figure = base.new_figure(12, 4.6)
     axes = figure.subplots(1, 3)
     for axis, measure in zip(axes, TITLES, strict=True):
         _curves(axis, results, measure)
-    shared_legend(figure, axes[0], "lower", ncols=len(results.systems))
+    base.shared_legend(figure, axes[0], "lower", ncols=len(results.systems))
     figure.suptitle(f"{title}\n{caption}" if caption else title, fontsize=12)
     return figure
 
@@ -92,13 +83,13 @@ def _curves(axis: Axes, results: AblationResults, measure: Measure) -> None:
             linewidth=1.8,
         )
     if measure == "diversity":
-        axis.axhline(1, color=GREY, linewidth=1, linestyle=":")
+        axis.axhline(1, color=base.GREY, linewidth=1, linestyle=":")
     axis.set(title=TITLES[measure], xlabel="real images seen in training")
     # Zero belongs to the picture, and so do whole markers at its edges; KID can be below zero.
     low, high = min(drawn), max(drawn)
     air = 0.06 * (high - low)
     axis.set_ylim(low - air if low < 0 else 0, high + air)
-    tidy(axis)
+    base.tidy(axis)
 
 
 def describe(results: AblationResults) -> str:

@@ -7,23 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+import slae_lib.plotting.base as base
 from slae_lib.evaluation.novelty import COPY_RATIO, Novelty
-from slae_lib.plotting.base import (
-    ATTENTION_COLORS,
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PURPLE,
-    Look,
-    color_bar,
-    credit,
-    draw_picture,
-    label_row,
-    tidy,
-    to_pixels,
-    width_of,
-)
 from slae_lib.plotting.style import in_own_style
 
 SHOWN_TARGETS = 16
@@ -62,7 +47,7 @@ def pairs_figure(
     """
     columns = min(columns, len(samples))
     rows = -(-len(samples) // columns)
-    size = max(3.1 * columns, width_of(title)), 1.75 * rows + 0.9
+    size = max(3.1 * columns, base.width_of(title)), 1.75 * rows + 0.9
     figure = figure or Figure(figsize=size, layout="constrained")
     grid = figure.subplots(rows, 2 * columns, squeeze=False)
     for axis in grid.flat:
@@ -73,10 +58,10 @@ def pairs_figure(
         flagged = copied is not None and bool(copied[index])
         for axis, image in ((left, samples[index]), (right, nearest[index])):
             axis.set_axis_on()
-            draw_picture(axis, to_pixels(image))
+            base.draw_picture(axis, base.to_pixels(image))
             if flagged:
                 for spine in axis.spines.values():
-                    spine.set(visible=True, color=ORANGE, linewidth=3)
+                    spine.set(visible=True, color=base.ORANGE, linewidth=3)
         if row == 0:
             left.set_title("sample", fontsize=9)
             right.set_title("nearest", fontsize=9)
@@ -85,7 +70,7 @@ def pairs_figure(
             right.set_xlabel(_short(names[index]), fontsize=8)
     figure.suptitle(title)
     notes = [f"number: {measure}; right: the nearest training image", attribution]
-    figure.supxlabel("\n".join(filter(None, notes)), fontsize=8, color=GREY)
+    figure.supxlabel("\n".join(filter(None, notes)), fontsize=8, color=base.GREY)
     return figure
 
 
@@ -114,23 +99,23 @@ def advice_figure(
     table = {name: [row[name] for row in rows] for name in rows[0]}
     at, marked = table["iteration"], [rows.index(best)]
     for axis, name, color, label in (
-        (worth, "value", BLUE, f"{numbers['measure']}, with its 95 % interval"),
-        (own, "diversity", GREEN, "diversity; 1: of the real pictures"),
-        (shares, "broken", ORANGE, "share of broken samples"),
-        (shares, "copied", PURPLE, "share flagged as copies"),
+        (worth, "value", base.BLUE, f"{numbers['measure']}, with its 95 % interval"),
+        (own, "diversity", base.GREEN, "diversity; 1: of the real pictures"),
+        (shares, "broken", base.ORANGE, "share of broken samples"),
+        (shares, "copied", base.PURPLE, "share flagged as copies"),
     ):
         axis.errorbar(at, table[name], table["noise"] if axis is worth else None, color=color)
-        style: Look = {"fillstyle": "none", "markersize": 11, "markevery": marked}
+        style: base.Look = {"fillstyle": "none", "markersize": 11, "markevery": marked}
         axis.plot(at, table[name], "o", color=color, markersize=4, label=label)
         axis.plot(at, table[name], "o", color=color, **style)
         axis.set_ylim(min(0, *table[name]), None if axis is worth else 1.1 * max(1, *table[name]))
         axis.legend(fontsize=8, frameon=False, loc="best")
-        tidy(axis)
-    own.axhline(1, color=GREY, linewidth=0.8, linestyle="--")
+        base.tidy(axis)
+    own.axhline(1, color=base.GREY, linewidth=0.8, linestyle="--")
     left.suptitle(f"Ring: the generator to use, of iteration {best['iteration']:,}")
     shares.set_xlabel("iterations")
     shown = f"iteration {numbers['shown']['iteration']:,}"
-    look: Look = {"copied": [ratio < COPY_RATIO for ratio in ratios], "columns": 3}
+    look: base.Look = {"copied": [ratio < COPY_RATIO for ratio in ratios], "columns": 3}
     look |= {"measure": f"distance / that to the second nearest; a copy below {COPY_RATIO}"}
     look |= {"title": f"Samples of {shown} most like one picture alone", "figure": right}
     pairs_figure(samples, nearest, ratios, attribution=attribution, **look)
@@ -155,8 +140,8 @@ def novelty_figure(novelty: Novelty, *, title: str = "How near do samples come?"
         above.set_xlabel(f"to the nearest, {found.measure}")
         _distribution(below, found.ratios, found.training_ratios)
         below.set(xlabel="distance to the nearest / to the second nearest", xlim=(0, 1))
-        below.axvline(COPY_RATIO, color=GREY, linestyle=":", linewidth=1.2)
-        look: Look = {"ha": "right", "fontsize": 8, "color": GREY}
+        below.axvline(COPY_RATIO, color=base.GREY, linestyle=":", linewidth=1.2)
+        look: base.Look = {"ha": "right", "fontsize": 8, "color": base.GREY}
         half_way_up = below.get_xaxis_transform()
         below.text(COPY_RATIO, 0.5, "copy: left of here ", transform=half_way_up, **look)
     copied = int(novelty.copied.sum())
@@ -193,35 +178,39 @@ def reconstruction_figure(
     heading = f"{title}: {distance_name}, mean {sum(distances) / len(targets):.3f}"
     if count < len(targets):
         heading += f"\nshown: the first {count} of {len(targets)}"
-    width = max(1.5 * count + 1.8, width_of(heading))
+    width = max(1.5 * count + 1.8, base.width_of(heading))
     figure = Figure(figsize=(width, 5.2), layout="constrained")
     axes = figure.subplots(3, count, squeeze=False)
     difference = targets[:count].float() - reconstructions[:count].float()
     error = difference.abs().mean(dim=1)  # (N, R, R)
-    scale: Look = {"cmap": ATTENTION_COLORS, "vmin": 0, "vmax": max(1.0, float(error.max()))}
+    scale: base.Look = {
+        "cmap": base.ATTENTION_COLORS,
+        "vmin": 0,
+        "vmax": max(1.0, float(error.max())),
+    }
     for column, (target, found, below) in enumerate(axes.T):
-        draw_picture(target, to_pixels(targets[column]))
+        base.draw_picture(target, base.to_pixels(targets[column]))
         target.set_title(f"{distances[column]:.3f}", fontsize=10)
-        draw_picture(found, to_pixels(reconstructions[column]))
-        drawn = draw_picture(below, error[column].cpu().numpy(), **scale)
+        base.draw_picture(found, base.to_pixels(reconstructions[column]))
+        drawn = base.draw_picture(below, error[column].cpu().numpy(), **scale)
         below.spines[:].set_visible(True)
         if names is not None:
             below.set_xlabel(_short(names[column]), fontsize=8)
     for row, label in enumerate(("target", "reconstruction", "error")):
-        label_row(axes[row][0], label)
+        base.label_row(axes[row][0], label)
     # Beside all rows, so that an error stays below its image in a wide figure of few columns.
-    place: Look = {"shrink": 0.28, "anchor": (0, 0.02), "aspect": 12}
-    color_bar(figure, drawn, axes.flat, label="mean of |difference|\n(0 to 255)", **place)
+    place: base.Look = {"shrink": 0.28, "anchor": (0, 0.02), "aspect": 12}
+    base.color_bar(figure, drawn, axes.flat, label="mean of |difference|\n(0 to 255)", **place)
     figure.suptitle(heading)
-    credit(figure, attribution)
+    base.credit(figure, attribution)
     return figure
 
 
 def _distribution(axis: Axes, samples: Tensor, training: Tensor) -> None:
     highest = max(float(samples.max()), float(training.max()))
     edges = [highest * step / 30 for step in range(31)] if highest > 0 else 30
-    filled: Look = {"histtype": "stepfilled", "color": BLUE, "alpha": 0.4}
-    outline: Look = {"histtype": "step", "color": PURPLE}
+    filled: base.Look = {"histtype": "stepfilled", "color": base.BLUE, "alpha": 0.4}
+    outline: base.Look = {"histtype": "step", "color": base.PURPLE}
     for values, label, look in (
         (training, "training images to each other", filled),
         (samples, "samples to training images", outline),
@@ -230,7 +219,7 @@ def _distribution(axis: Axes, samples: Tensor, training: Tensor) -> None:
         axis.hist(values.tolist(), edges, weights=share, linewidth=1.8, label=label, **look)
     axis.set(ylabel="share", xlim=(0, None))
     axis.legend(fontsize=8, frameon=False)
-    tidy(axis, grid=None)
+    base.tidy(axis, grid=None)
 
 
 def _short(name: str, longest: int = 18) -> str:

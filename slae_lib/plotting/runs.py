@@ -8,23 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from slae_lib.plotting.base import (
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PURPLE,
-    color_bar,
-    credit,
-    draw_picture,
-    label_row,
-    new_figure,
-    sheet,
-    show_over,
-    tidy,
-    to_pixels,
-    width_of,
-)
+import slae_lib.plotting.base as base
 from slae_lib.plotting.style import in_own_style
 
 
@@ -49,12 +33,12 @@ def samples_figure(
         attribution: who made the real images, shown below them.
     """
     columns = math.ceil(math.sqrt(len(samples)))
-    figure = new_figure(12, 6.8)
+    figure = base.new_figure(12, 6.8)
     left, right = figure.subplots(1, 2)
-    draw_picture(left, sheet(samples, columns), title)
-    draw_picture(right, sheet(real[: len(samples)], columns), real_title)
+    base.draw_picture(left, base.sheet(samples, columns), title)
+    base.draw_picture(right, base.sheet(real[: len(samples)], columns), real_title)
     notes = [note for note in (caption, attribution) if note]
-    figure.supxlabel("\n".join(notes), fontsize=9, color=GREY)
+    figure.supxlabel("\n".join(notes), fontsize=9, color=base.GREY)
     return figure
 
 
@@ -75,21 +59,21 @@ def attention_figure(
     """
     count = len(images)
     rows = 1 + len(attention)
-    figure = new_figure(1.45 * count + 1.6, 1.55 * rows + 0.9)
+    figure = base.new_figure(1.45 * count + 1.6, 1.55 * rows + 0.9)
     axes = figure.subplots(rows, count, squeeze=False)
     for column in range(count):
-        draw_picture(axes[0][column], to_pixels(images[column]))
-    label_row(axes[0][0], "generated\nimage")
+        base.draw_picture(axes[0][column], base.to_pixels(images[column]))
+    base.label_row(axes[0][0], "generated\nimage")
     for row, (name, maps) in enumerate(attention.items(), start=1):
         low, high = float(maps[:count].min()), float(maps[:count].max())
         for axis, image, shown in zip(axes[row], images, maps[:, 0], strict=False):
-            drawn = show_over(axis, image, shown, low, high, overlay=0.65)
+            drawn = base.show_over(axis, image, shown, low, high, overlay=0.65)
         size = f"{maps.shape[-2]}x{maps.shape[-1]}"
-        label_row(axes[row][0], f"link {name.replace('->', ' → ')}\nmap {size}")
+        base.label_row(axes[row][0], f"link {name.replace('->', ' → ')}\nmap {size}")
         ticks = {low: f"{low:.2f}", high: f"{high:.2f}"}
-        color_bar(figure, drawn, axes[row], ticks, shrink=0.85, aspect=12)
+        base.color_bar(figure, drawn, axes[row], ticks, shrink=0.85, aspect=12)
     figure.suptitle(title)
-    credit(figure, attribution)
+    base.credit(figure, attribution)
     return figure
 
 
@@ -102,7 +86,7 @@ def history_figure(rows: Sequence[Mapping[str, Any]], *, title: str, blind: floa
         title: above the figure.
         blind: loss of a discriminator that tells nothing apart: 2 for the hinge.
     """
-    figure = new_figure(12, 4.2)
+    figure = base.new_figure(12, 4.2)
     drawn = ["discriminator", "generator"]
     losses, logits, diversity = figure.subplots(1, 3)
     x = [row["iteration"] for row in rows]
@@ -110,34 +94,34 @@ def history_figure(rows: Sequence[Mapping[str, Any]], *, title: str, blind: floa
     def line(axis: Axes, column: str, label: str, color: str, style: str = "-") -> None:
         axis.plot(x, [row[column] for row in rows], style, color=color, label=label, linewidth=1.6)
 
-    line(losses, "discriminator", "discriminator: adversarial", BLUE)
-    for column, color in (("reconstruction", ORANGE), ("penalty", GREEN)):
+    line(losses, "discriminator", "discriminator: adversarial", base.BLUE)
+    for column, color in (("reconstruction", base.ORANGE), ("penalty", base.GREEN)):
         if any(row[column] is not None for row in rows):
             line(losses, column, f"discriminator: {column}", color, "--")
             drawn.append(column)
-    line(losses, "generator", "generator", PURPLE, "-.")
+    line(losses, "generator", "generator", base.PURPLE, "-.")
     losses.axhline(
-        blind, color=GREY, linewidth=1, linestyle=":", label="adversarial, if it were blind"
+        blind, color=base.GREY, linewidth=1, linestyle=":", label="adversarial, if it were blind"
     )
     # Room above the highest line of all, for the legend.
     top = _highest((row[column] for row in rows for column in drawn), 1.1 * blind)
     losses.set(title="Losses", xlabel="iteration", ylim=(None, 1.45 * top))
-    line(logits, "real_logits", "real images", BLUE)
-    line(logits, "fake_logits", "generated images", PURPLE, "--")
-    logits.axhline(0, color=GREY, linewidth=0.8, linestyle=":")
+    line(logits, "real_logits", "real images", base.BLUE)
+    line(logits, "fake_logits", "generated images", base.PURPLE, "--")
+    logits.axhline(0, color=base.GREY, linewidth=0.8, linestyle=":")
     logits.set(title="Mean logits of the discriminator", xlabel="iteration")
     # 0 is a measurement too: all samples are the same.
     measured = [row for row in rows if row["diversity"] is not None]
     for column, label, color, style in (
-        ("diversity", "diversity", GREEN, "o-"),
-        ("broken", "broken share", ORANGE, "s--"),
+        ("diversity", "diversity", base.GREEN, "o-"),
+        ("broken", "broken share", base.ORANGE, "s--"),
     ):
         points = [row for row in measured if row.get(column) is not None]
         if points:
             at, values = zip(*((row["iteration"], row[column]) for row in points), strict=True)
             diversity.plot(at, values, style, color=color, label=label)
     diversity.axhline(
-        1, color=GREY, linewidth=1, linestyle=":", label="diversity of the real images"
+        1, color=base.GREY, linewidth=1, linestyle=":", label="diversity of the real images"
     )
     top = _highest((row["diversity"] for row in measured), 1.6 / 1.3)
     diversity.set(title="The samples", xlabel="iteration", ylim=(0, 1.3 * top))
@@ -146,7 +130,7 @@ def history_figure(rows: Sequence[Mapping[str, Any]], *, title: str, blind: floa
     logits.margins(y=0.25)
     for axis in (losses, logits, diversity):
         axis.legend(fontsize=9, frameon=False, loc="upper right")
-        tidy(axis)
+        base.tidy(axis)
     figure.suptitle(title)
     return figure
 
@@ -174,13 +158,13 @@ def progress_figure(
         iterations = [iterations[round(index * step)] for index in range(columns)]
     rows = min(rows, len(grids[iterations[0]]))
     caption = "iterations; each row is one noise vector"
-    width = max(width_of(title, caption), 1.15 * len(iterations) + 0.4)
+    width = max(base.width_of(title, caption), 1.15 * len(iterations) + 0.4)
     figure = Figure(figsize=(width, 1.15 * rows + 0.9), layout="constrained")
     axes = figure.subplots(rows, len(iterations), squeeze=False)
     for column, iteration in enumerate(iterations):
         for row in range(rows):
-            draw_picture(axes[row][column], to_pixels(grids[iteration][row]))
+            base.draw_picture(axes[row][column], base.to_pixels(grids[iteration][row]))
         axes[0][column].set_title(f"{iteration:,}", fontsize=9)
     figure.suptitle(title)
-    figure.supxlabel(caption, fontsize=9, color=GREY)
+    figure.supxlabel(caption, fontsize=9, color=base.GREY)
     return figure

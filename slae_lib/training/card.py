@@ -25,8 +25,8 @@ def model_card(run: Path) -> str:
     for path in sorted(run.glob("evaluation-*.json"), key=lambda path: path.stat().st_mtime):
         with reading(path, "delete it, and measure again"):
             if (values := read_json(path)).get("generator_sha256") == sha256:
-                found |= {k: v for k, v in values.items() if isinstance(v, dict)}
-    found = {name: one for name, one in found.items() if "not_measured" not in one}
+                done = {k: v for k, v in values.items() if isinstance(v, dict)}
+                found |= {k: v for k, v in done.items() if "not_measured" not in v}
     names = {"name": run.resolve().name, "data": Path(info.data).name}
     template = Path(__file__).with_suffix(".md").read_text("utf-8")
     with understanding(run, "delete its files evaluation-*.json, and measure again"):

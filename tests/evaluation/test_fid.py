@@ -21,6 +21,7 @@ from slae_lib.evaluation import (
     compare_features,
     fid,
     frechet_distance,
+    kernel_distance,
 )
 from slae_lib.evaluation.features import FeatureNetwork, feature_file
 from slae_lib.evaluation.sources import FolderImages
@@ -185,10 +186,11 @@ def test_a_cache_that_cannot_be_written_only_warns(folder: Path, own_cache: Path
 
 def test_one_image_on_a_side_is_refused() -> None:
     rows = torch.randn(5, 8)
-    with pytest.raises(UsageError, match="there is 1 generated image"):
-        compare_features(rows, rows[:1])
-    with pytest.raises(UsageError, match="there is 1 real image"):
-        compare_features(rows[:1], rows)
+    for sides in ((rows, rows[:1]), (rows[:1], rows)):
+        with pytest.raises(UsageError, match="each side, and one has 1 "):
+            compare_features(*sides)
+        with pytest.raises(UsageError, match="each side, and one has 1 "):
+            kernel_distance(*sides)
 
 
 # Where the images come from
