@@ -198,6 +198,27 @@ def test_the_speed_is_the_measured_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert abs(fid["relative_difference"]) < 1e-3
 
 
+def test_the_readme_tells_the_same_in_five_lines() -> None:
+    text = " ".join((RESULTS.parents[1] / "README.md").read_text("utf-8").split())
+    pairs = load("cost_256_pairs.json")["pairs"]
+    (share,) = {f"{100 * (pair['times']['ratio'] - 1):.1f} %" for pair in pairs}
+    assert f"98 parameters to each skip link and {share} to an iteration at 256 px" in text
+    results = AblationResults.load(RESULTS / "ablation_openmoji-faces.json")
+    plain, both = (fmean(results.final(n, "fid").values()) for n in ("fastgan", "slae-metadata"))
+    assert f"mean FID {plain:.1f} for FastGAN, {both:.1f} with attention and metadata" in text
+    rows = [
+        json.loads((RESULTS / f"speed-256-{name}.json").read_text("utf-8"))["rows"][0]
+        for name in ("l1", "bf16")
+    ]
+    full, half = (row["ratio"] for row in rows)
+    assert f"is {full:.1f} times as fast as before the arithmetic was folded" in text
+    assert f"and {half:.1f} times in bf16" in text
+    card = " ".join((RESULTS.parents[1] / "data/fluent-128/README.md").read_text("utf-8").split())
+    for told in ("moves by 0.1 steps of 255", "other noise moves it by 9"):
+        assert told in card
+        assert told in text
+
+
 def test_the_growth_with_the_pictures_is_the_measured_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(RESULTS.parents[1] / "tests" / "benchmarks")
     from growth import table

@@ -99,7 +99,7 @@ def relink(text: str, file: str, page: str, pages: Collection[str] | None = None
         path = target.partition("#")[0]
         if not (ROOT / path).exists():  # code that looks like a link
             return link[0]
-        if path.endswith(".png"):
+        if path.endswith((".png", ".webp")):
             inside: str | None = path
         else:
             inside = page_of(target)
