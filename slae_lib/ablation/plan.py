@@ -54,8 +54,7 @@ class Ablation:
     def configs(self, system: str, seed: int) -> tuple[NetworkConfig, RunConfig]:
         """Return networks and settings of one run."""
         sizes = {"resolution": self.resolution, "width": self.width}
-        given = {name: size for name, size in sizes.items() if size is not None}
-        model, config = system_configs(system, self.preset, **given)
+        model, config = system_configs(system, self.preset, **sizes)
         iterations = config.iterations
         if self.images is not None:
             iterations = -(-self.images // config.batch_size)

@@ -52,7 +52,7 @@ def all_systems() -> dict[str, System]:
     return found
 
 
-def system_configs(name: str, preset: str, **sizes: int) -> tuple[NetworkConfig, RunConfig]:
+def system_configs(name: str, preset: str, **sizes: int | None) -> tuple[NetworkConfig, RunConfig]:
     """Return networks and settings of a system, all else being as in ``preset``.
 
     StyleGAN2 keeps the optimiser and the losses of its own paper; batch size, augmentation,
@@ -61,11 +61,11 @@ def system_configs(name: str, preset: str, **sizes: int) -> tuple[NetworkConfig,
     Args:
         name: a key of `all_systems`.
         preset: of FastGAN and SLAE, a key of `slae_lib.training.presets.PRESETS`.
-        sizes: resolution and width of the networks, where they are not the preset's. StyleGAN2
-            is widened as much as the others are.
+        sizes: resolution and width of the networks, or None for the preset's. StyleGAN2 is
+            widened as much as the others are.
     """
     base, changes = PRESETS[preset], all_systems()[name].changes
-    model = dataclasses.replace(base.model, **sizes)
+    model = dataclasses.replace(base.model, **{k: v for k, v in sizes.items() if v is not None})
     if changes is not None:
         return dataclasses.replace(model, **changes), base.train
     partner = STYLEGAN2.presets["stylegan2-cpu" if base.model.resolution == 64 else "stylegan2-256"]

@@ -34,12 +34,7 @@ from slae_lib.training.presets import PRESETS
     PRESETS,
     "Networks and settings of FastGAN and SLAE; StyleGAN2 takes over what it can.",
 )
-@number(
-    "--images",
-    None,
-    "Real images that each run sees, with repetition  [default: the preset's]",
-    least=2,
-)
+@number("--images", None, "That each run sees, with repetition  [default: the preset's]", least=2)
 @number("--resolution", None, "Of the images  [default: the preset's]")
 @number("--width", None, "Of the networks  [default: the preset's]")
 @number("--points", 4, "How many times each run is measured; the last time is its end.")

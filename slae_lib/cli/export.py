@@ -44,15 +44,17 @@ def push(run: Path, name: str, public: bool) -> None:
     """
     from huggingface_hub import HfApi
 
+    from slae_lib.support.downloads import is_offline
     from slae_lib.training.export import export_run
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / run.resolve().name
         export_run(run, folder)
         try:
-            api = HfApi()
-            name = api.create_repo(name, private=not public, exist_ok=True).repo_id
-            click.echo(api.upload_folder(repo_id=name, folder_path=folder))
+            if is_offline():
+                raise OSError("SLAE_OFFLINE is set")
+            name = HfApi().create_repo(name, private=not public, exist_ok=True).repo_id
+            click.echo(HfApi().upload_folder(repo_id=name, folder_path=folder))
         except Exception as error:  # of its library, of the network, of the disk: by many names
             reason = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
             raise LabError(

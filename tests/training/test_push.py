@@ -141,3 +141,13 @@ def test_no_network_is_one_sentence(run: Path, monkeypatch: pytest.MonkeyPatch) 
     assert done.exit_code == 1
     assert "could not be shared on the Hugging Face Hub" in done.output
     assert len(done.output.strip().splitlines()) == 1
+
+
+def test_the_lab_may_be_forbidden_to_use_the_network(
+    run: Path, hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLAE_OFFLINE", "1")
+    done = CliRunner().invoke(main, ["push", str(run), "somebody/faces"])
+    assert done.exit_code == 1
+    assert "(SLAE_OFFLINE is set)" in done.output
+    assert not hub.exists()
