@@ -23,7 +23,8 @@ class Ablation:
         points: how many times each run is measured, at equal distances; the last is its end.
         count: generated images for each measurement.
         preset: networks and settings of FastGAN and SLAE.
-        resolution, width: of all networks; the preset's when None.
+        resolution: of all images; the preset's when None.
+        width: of all networks; the preset's when None.
 
     Raises:
         UsageError: if a number makes no sense.
