@@ -14,13 +14,7 @@ from slae_lib.training.presets import PRESETS
 
 @click.group(cls=SpreadGroup, invoke_without_command=True)
 @DATA_SET
-@number(
-    "--seeds",
-    (0, 1, 2),
-    "Of the runs; one or more. With fewer than three the intervals say next to nothing.",
-    least=0,
-    multiple=True,
-)
+@number("--seeds", (0, 1, 2), "One or more; intervals want three at least.", least=0, multiple=True)
 @click.option(
     "--systems",
     type=LateChoice("slae_lib.ablation.systems:all_systems"),
@@ -28,12 +22,7 @@ from slae_lib.training.presets import PRESETS
     show_default="the paper's five",
     help="What to compare; one or more.",
 )
-@choice(
-    "--preset",
-    "cpu-demo",
-    PRESETS,
-    "Networks and settings of FastGAN and SLAE; StyleGAN2 takes over what it can.",
-)
+@choice("--preset", "cpu-demo", PRESETS, "Of FastGAN and SLAE; StyleGAN2 takes what it can.")
 @number("--images", None, "That each run sees, with repetition  [default: the preset's]", least=2)
 @number("--resolution", None, "Of the images  [default: the preset's]")
 @number("--width", None, "Of the networks  [default: the preset's]")
