@@ -3,6 +3,7 @@
 import ast
 import re
 import statistics
+import symtable
 from collections.abc import Iterator
 
 from nbformat import NotebookNode
@@ -95,6 +96,38 @@ def checks_in_one_line(subject: Subject) -> Iterator[str]:
     lesson = int(subject.name[:2])
     if numbers != [f"{lesson}.{place}" for place in range(1, len(numbers) + 1)]:
         yield f"its exercises are {', '.join(numbers)}; number them in order, from {lesson}.1."
+
+
+def tables(code: str) -> Iterator[symtable.SymbolTable]:
+    """The names of a piece of code, and those of all functions and classes in it."""
+    waiting = [symtable.symtable(code, "", "exec")]
+    while waiting:
+        yield (table := waiting.pop())
+        waiting += table.get_children()
+
+
+@rule
+def tests_in_secret_what_stays(subject: Subject) -> Iterator[str]:
+    """A grader may run hidden tests when all cells have run: then another thing bears the name."""
+    later: set[str] = set()
+    for place, cell in reversed(list(subject.cells("code"))):
+        if not is_check(cell):
+            code = re.sub(r"^( *)[%!].*", r"\1pass", cell.source, flags=re.MULTILINE)
+            names = next(tables(code)).get_symbols()
+            later |= {name.get_name() for name in names if name.is_assigned()}
+            continue
+        hidden, *inner = tables(cell.source.partition(HIDDEN[0])[2])
+        own = {name.get_name() for name in hidden.get_symbols() if name.is_assigned()}
+        read = {name.get_name() for name in hidden.get_symbols()} - own
+        read |= {one.get_name() for t in inner for one in t.get_symbols() if one.is_global()} - own
+        for name in sorted(read & later - set(checked_names(cell))):
+            yield f"cell {place}: its hidden tests read {name}, which a later cell binds anew."
+
+
+def checked_names(cell: NotebookNode) -> list[str]:
+    """The names that a check is given: they are the exercise's own."""
+    found = ONE_LINE.fullmatch(shown(cell))
+    return found[2].split(", ") if found else []
 
 
 @rule

@@ -101,6 +101,12 @@ def no_first_exercise(subject: Subject) -> None:
     subject.notebook.cells.remove(first_check(subject))
 
 
+def hidden_name_bound_anew(subject: Subject) -> None:
+    check = first_check(subject)
+    check.source = check.source.replace("### BEGIN HIDDEN TESTS\n", "### BEGIN HIDDEN TESTS\nlow\n")
+    subject.notebook.cells[-1] = nbformat.v4.new_code_cell("low = 1")
+
+
 def other_solution(subject: Subject) -> None:
     cell = next(cell for cell in subject.notebook.cells if is_solution(cell))
     cell.source += "\n# more"
@@ -131,6 +137,7 @@ BREAKERS: list[tuple[str, str, Callable[[Subject], None]]] = [
     ("checks_in_one_line", "give the check the tag", no_tag),
     ("checks_in_one_line", "its stored output says nothing", no_output),
     ("checks_in_one_line", "number them in order", no_first_exercise),
+    ("tests_in_secret_what_stays", "read low, which a later", hidden_name_bound_anew),
     ("has_the_labs_own_in_the_package", "differ", other_solution),
     ("tells_difficulty_and_minutes", "**Difficulty 1 of 3", no_minutes),
     ("describes_its_pictures_in_the_texts", '"4.diagram" is not both', no_pictures),
