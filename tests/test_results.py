@@ -219,6 +219,18 @@ def test_the_readme_tells_the_same_in_five_lines() -> None:
         assert told in text
 
 
+def test_the_first_runs_on_photographs_are_those_of_the_numbers() -> None:
+    results = AblationResults.load(RESULTS / "pandas-80_seed-0.json")
+    for trial in results.trials:
+        row = [trial.system, *(f"{point.fid:.1f}" for point in trial.points)]
+        assert " ".join(row) in lines()
+        assert min(trial.points, key=lambda point: point.fid) is not trial.points[-1]
+    best = [min(trial.points, key=lambda point: point.fid) for trial in results.trials]
+    ends = [trial.points[-1].fid for trial in results.trials]
+    assert [point.images for point in best] == [18_000, 18_000, 24_000]
+    assert [round(end - low.fid) for end, low in zip(ends, best, strict=True)] == [11, 19, 9]
+
+
 def test_the_growth_with_the_pictures_is_the_measured_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(RESULTS.parents[1] / "tests" / "benchmarks")
     from growth import table
