@@ -183,14 +183,14 @@ def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Inter
 def final_table(results: AblationResults, baseline: str = "fastgan") -> str:
     """Return the final numbers as a table in Markdown.
 
-    Mean and deviation over the seeds; the last column compares FID with the baseline's seed by
-    seed. Times are left out: runs of an ablation may share a computer (see
+    Mean and deviation over the seeds; the last columns compare FID and KID x 1000 with the
+    baseline's seed by seed. Times are left out: runs of an ablation may share a computer (see
     `slae_lib.evaluation.cost`).
     """
     lines = [
         "| system | seeds | parameters | FID | KID x 1000 | diversity | "
-        f"FID against {all_systems()[baseline].title} |",
-        "|---|---|---|---|---|---|---|",
+        f"FID against {all_systems()[baseline].title} | KID against it |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for system in results.systems:
         trials = results.of(system)
@@ -201,20 +201,24 @@ def final_table(results: AblationResults, baseline: str = "fastgan") -> str:
             _spread(results.final(system, "fid").values(), 1),
             _spread([1000 * value for value in results.final(system, "kid").values()], 1),
             _spread(results.final(system, "diversity").values(), 2),
-            _against(results, system, baseline),
+            _against(results, system, baseline, "fid", 1),
+            _against(results, system, baseline, "kid", 1000),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _against(results: AblationResults, system: str, baseline: str) -> str:
+def _against(
+    results: AblationResults, system: str, baseline: str, measure: Measure, scale: float
+) -> str:
     if system == baseline or not results.of(baseline).keys() & results.of(system).keys():
         return "-"
-    found = compare(results, system, baseline)
+    found = compare(results, system, baseline, measure)
+    mean = f"{scale * found.difference:+.1f}"
     if len(found.differences) < 2:
-        return f"{found.difference:+.1f} (one seed)"
-    low, high = found.interval
-    return f"{found.difference:+.1f} [{low:+.1f}, {high:+.1f}]: {found.verdict}"
+        return f"{mean} (one seed)"
+    low, high = (scale * end for end in found.interval)
+    return f"{mean} [{low:+.1f}, {high:+.1f}]: {found.verdict}"
 
 
 def _spread(values: Any, digits: int) -> str:

@@ -1,9 +1,9 @@
 """Figures and page of an ablation: the paper's figure 5 with its error, and the comparison."""
 
 import itertools
-import statistics
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -43,39 +43,39 @@ SCALES: dict[Measure, int] = {"kid": 1000}
 def ablation_figure(results: AblationResults, *, title: str, caption: str = "") -> Figure:
     """Draw FID, KID and diversity along the training, one line for each system.
 
-    A line is the mean over the seeds, and the thin ones beside it are the seeds themselves.
+    FID also over the minutes of training. A line is the mean over the seeds, and the thin ones
+    beside it are the seeds themselves.
 
     Args:
         results: with one trial or more.
         title: above the figure.
         caption: a second line above the figure.
     """
-    figure = base.new_figure(12, 4.6)
-    axes = figure.subplots(1, 3)
-    for axis, measure in zip(axes, TITLES, strict=True):
-        _curves(axis, results, measure)
+    figure = base.new_figure(11, 7.6)
+    axes = figure.subplots(2, 2).ravel()
+    for axis, measure in zip(axes, (*TITLES, "fid"), strict=True):
+        _curves(axis, results, measure, minutes=axis is axes[3])
     base.shared_legend(figure, axes[0], "lower", ncols=len(results.systems))
     figure.suptitle(f"{title}\n{caption}" if caption else title, fontsize=12)
     return figure
 
 
-def _curves(axis: Axes, results: AblationResults, measure: Measure) -> None:
+def _curves(axis: Axes, results: AblationResults, measure: Measure, minutes: bool) -> None:
     scale = SCALES.get(measure, 1)
     drawn = [0.0, 1.0] if measure == "diversity" else [0.0]
     for system in results.systems:
         color, marker, line = styles()[system]
-        curves = [
-            {point.images: scale * getattr(point, measure) for point in trial.points}
-            for trial in results.of(system).values()
-        ]
-        for curve in curves:
-            drawn += curve.values()
-            axis.plot(list(curve), list(curve.values()), color=color, linewidth=0.7, alpha=0.35)
-        seen = sorted(set.intersection(*(set(curve) for curve in curves)))
-        means = [statistics.fmean(curve[images] for curve in curves) for images in seen]
+        curves = []  # by images seen: where it stands and how high
+        for trial in results.of(system).values():
+            pace = trial.seconds / 60 / max(1, trial.points[-1].images) if minutes else 1
+            seen = {p.images: (pace * p.images, scale * getattr(p, measure)) for p in trial.points}
+            drawn += [value for _, value in seen.values()]
+            axis.plot(*zip(*seen.values(), strict=True), color=color, linewidth=0.7, alpha=0.35)
+            curves.append(seen)
+        common = sorted(set.intersection(*map(set, curves)))
+        means = np.mean([[curve[images] for images in common] for curve in curves], axis=0)
         axis.plot(
-            seen,
-            means,
+            *means.T,
             line,
             color=color,
             marker=marker,
@@ -84,7 +84,8 @@ def _curves(axis: Axes, results: AblationResults, measure: Measure) -> None:
         )
     if measure == "diversity":
         axis.axhline(1, color=base.GREY, linewidth=1, linestyle=":")
-    axis.set(title=TITLES[measure], xlabel="real images seen in training")
+    over = "minutes of training" if minutes else "real images seen in training"
+    axis.set(title=TITLES[measure], xlabel=over)
     # Zero belongs to the picture, and so do whole markers at its edges; KID can be below zero.
     low, high = min(drawn), max(drawn)
     air = 0.06 * (high - low)
@@ -108,8 +109,9 @@ def markdown(results: AblationResults) -> str:
     earlier = f"From earlier calls with the same settings: {gathered}.\n\n" if gathered else ""
     return (
         f"{final_table(results)}\n\n"
-        "Mean ± deviation over the seeds. Last column: difference of FID seed by seed, its mean "
-        "with Student's 95 % interval.\n\n"
+        "Mean ± deviation over the seeds. Last columns: differences of FID and of KID x 1000 "
+        "seed by seed, their mean with Student's 95 % interval. "
+        "Minutes are those of the runs, which may have shared the computer.\n\n"
         f"{describe(results)}\n\n{earlier}```bash\n{results.facts['command']}\n```\n"
     )
 
