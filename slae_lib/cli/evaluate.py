@@ -36,24 +36,6 @@ SIDE = choice(
     "Side length at which VGG-16 sees the images; small ones see through blur, and are fast.",
 )
 RESAMPLES = number("--resamples", 200, "Of the bootstrap interval.", least=2)
-COMPARISON = together(  # of a run with its data, or of two folders
-    run_option(required=False),
-    DATA,
-    click.option("--real", help="Folder of pictures or name of a data set."),
-    click.option("--fake", help="Folder of pictures or name of a data set."),
-    choice(
-        "--resolution",
-        None,
-        RESOLUTIONS,
-        "Bring both folders to this size as training does  "
-        "[default: every picture at its own size, as pytorch-fid]",
-    ),
-    number("--count", 5000, "Images to generate.", least=2),
-    SEED,
-    MODE,
-    DEVICE,
-    OUT,
-)
 SEARCH = together(  # of latent back-tracking
     click.option(
         "--images",
@@ -84,24 +66,25 @@ def evaluate() -> None:
 
 
 @evaluate.command()
-@COMPARISON
-@RESAMPLES
+@run_option(required=False)
+@DATA
+@click.option("--real", help="Folder of pictures or name of a data set.")
+@click.option("--fake", help="Folder of pictures or name of a data set.")
+@choice(
+    "--resolution",
+    None,
+    RESOLUTIONS,
+    "Bring both folders to this size as training does  "
+    "[default: every picture at its own size, as pytorch-fid]",
+)
+@number("--count", 5000, "Images to generate.", least=2)
+@together(SEED, MODE, RESAMPLES, DEVICE, OUT)
 def fid(**options: Any) -> None:
-    """FID with its interval, and KID beside it.
+    """FID with its interval, and KID, which has no bias however few images there are.
 
     Either --run, against its training images, or --real and --fake.
     """
     _measure("fid", ["fid"], **options)
-
-
-@evaluate.command()
-@COMPARISON
-def kid(**options: Any) -> None:
-    """KID, which has no bias however few images there are.
-
-    Either --run, against its training images, or --real and --fake.
-    """
-    _measure("kid", ["kid"], **options)
 
 
 @evaluate.command()

@@ -24,7 +24,6 @@ from slae_lib.evaluation.backtracking import (
 )
 from slae_lib.evaluation.fid import compare_features
 from slae_lib.evaluation.intervals import FEWEST, Interval
-from slae_lib.evaluation.kid import KidResult, kernel_distance
 from slae_lib.evaluation.novelty import CRITERION, Neighbours, VggFeatures, measure_novelty
 from slae_lib.plotting.evaluation import novelty_figure, pairs_figure, reconstruction_figure
 from slae_lib.support.pretrained import MissingWeightsError
@@ -48,25 +47,17 @@ def add_fid(
     images = f"{result.real} real, {result.generated} generated"
     rows = [("images", images), ("FID", f"{result.fid:.3f}{words}")]
     report.add("fid", values, rows, result.note)
-    _tell_kid(report, result.kid)
-
-
-def add_kid(report: Report, subject: Subject | Folders, *, count: int, **_: Any) -> None:
-    """Measure KID of ``count`` generated images, or of two folders."""
-    _tell_kid(report, kernel_distance(*subject.features(count), seed=subject.seed))
-
-
-def _tell_kid(report: Report, result: KidResult) -> None:
+    kid = result.kid
     values = {
-        "kid": result.mean,
-        "deviation": None if result.whole else result.deviation,
-        "subsets": result.subsets,
-        "subset_size": result.subset_size,
+        "kid": kid.mean,
+        "deviation": None if kid.whole else kid.deviation,
+        "subsets": kid.subsets,
+        "subset_size": kid.subset_size,
     }
-    spread = f"deviation {1000 * result.deviation:.3f} over {result.subsets} subsets of"
-    if result.whole:
+    spread = f"deviation {1000 * kid.deviation:.3f} over {kid.subsets} subsets of"
+    if kid.whole:
         spread = "no deviation: the only subset is the whole set of"
-    words = f"{1000 * result.mean:.3f}   {spread} {result.subset_size}"
+    words = f"{1000 * kid.mean:.3f}   {spread} {kid.subset_size}"
     report.add("kid", values, [("KID x 1000", words)])
 
 

@@ -34,10 +34,8 @@ BASES: dict[str, str] = {
     "export": "--run run --out made",
     "advise": "run --samples 8",
     "evaluate fid": "--run run --count 2 --resamples 2",
-    "evaluate kid": "--run run --count 2",
     "evaluate novelty": "--run run --count 2",
     "evaluate backtracking": "--run run --distance l1 --steps 1 --restarts 1 --targets 1",
-    "evaluate lpips": "--run run --distance l1 --steps 1 --restarts 1 --targets 1",
     "evaluate all": "--run run --distance l1 --steps 1 --restarts 1 --targets 1 --count 2 "
     "--samples 2 --resamples 2",
     "ablate": "--data data --seeds 0 --systems fastgan --images 8 --points 1 --count 2 "
