@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from slae_lib.support.errors import UsageError
 
@@ -72,35 +72,6 @@ def parse_policy(policy: str) -> tuple[str, ...]:
                 "several with commas between them, or none."
             )
     return names
-
-
-class Adaptive(nn.Module):
-    """The share of images that are augmented: it grows while the discriminator overfits (ADA).
-
-    Overfitting is read from the mean sign of the logits of real images; above ``target`` the share
-    grows by ``step``, below it falls.
-
-    Source: Karras et al., "Training Generative Adversarial Networks with Limited Data" (2020),
-    section 3.1, with steps large enough for a run of 16,000 images.
-    """
-
-    share: Tensor
-
-    def __init__(self, target: float = 0.6, step: float = 8 / 4000) -> None:
-        super().__init__()
-        self.target, self.step = target, step
-        self.register_buffer("share", torch.zeros(()))
-
-    @torch.no_grad()
-    def follow(self, real: Tensor) -> None:
-        """Move the share by one step, as the logits of real images say."""
-        self.share += self.step * torch.sign(real.sign().mean() - self.target)
-        self.share.clamp_(0, 1)
-
-    def forward(self, images: Tensor, policy: str) -> Tensor:
-        """Return ``images`` (B, 3, H, W), of which a share is augmented."""
-        chosen = torch.rand(len(images), 1, 1, 1, device=images.device) < self.share
-        return torch.where(chosen, augment(images, policy), images)
 
 
 def augment(images: Tensor, policy: str = "color,translation") -> Tensor:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from slae_lib.discriminator import Reconstruction
 
@@ -52,30 +52,6 @@ def reconstruction_loss(
     decoded = torch.cat([pair.decoded for pair in reconstructions])
     target = torch.cat([pair.target for pair in reconstructions]).detach()
     return distance(decoded, target).mean() * len(reconstructions)
-
-
-class LeCam(nn.Module):
-    """LeCam's regulariser: logits stay near what those of the other kind have lately been.
-
-    ``E[(D(x) - a_F)^2] + E[(D(G(z)) - a_R)^2]``, a_R and a_F the running means of the logits of
-    real and of generated images; buffers, so that they are in a checkpoint.
-
-    Source: Tseng et al., "Regularizing Generative Adversarial Networks under Limited Data" (2021),
-    equation 4.
-    """
-
-    means: Tensor
-
-    def __init__(self, decay: float = 0.99) -> None:
-        super().__init__()
-        self.decay = decay
-        self.register_buffer("means", torch.zeros(2))
-
-    def forward(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Return the regulariser of two batches of logits, a scalar, and move the running means."""
-        with torch.no_grad():
-            self.means.lerp_(torch.stack([real.mean(), fake.mean()]), 1 - self.decay)
-        return (real - self.means[1]).square().mean() + (fake - self.means[0]).square().mean()
 
 
 def l1_distance(first: Tensor, second: Tensor) -> Tensor:

@@ -81,15 +81,6 @@ class TrainConfig(RunConfig):
     reconstruction_weight: float = option(
         1.0, "factor of the reconstruction loss", NOT_NEGATIVE, after="reconstruction"
     )
-    lecam: float = option(
-        0.0,
-        "weight of LeCam's regulariser of the logits",
-        NOT_NEGATIVE,
-        after="reconstruction_weight",
-    )
-    ada: bool = option(
-        False, "augment a share of the images that follows how far D overfits", after="augment"
-    )
     augment_small: Literal["apart", "together"] = option(
         "apart",
         "whether the small version of a real image is augmented apart, or made from the augmented "

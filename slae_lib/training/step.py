@@ -8,16 +8,10 @@ from accelerate import Accelerator
 from accelerate.utils import convert_to_fp32
 from torch import Tensor, nn
 
-from slae_lib.augment import Adaptive, augment
+from slae_lib.augment import augment
 from slae_lib.config import ModelConfig
 from slae_lib.discriminator import Decoder, downsample
-from slae_lib.losses import (
-    LeCam,
-    discriminator_hinge,
-    generator_hinge,
-    l1_distance,
-    reconstruction_loss,
-)
+from slae_lib.losses import discriminator_hinge, generator_hinge, l1_distance, reconstruction_loss
 from slae_lib.support.pretrained import perceptual_distance
 from slae_lib.support.spectral_norm import SpectralNorms
 from slae_lib.training.config import TrainConfig
@@ -48,8 +42,6 @@ class TrainingStep(Step):
         super().__init__(state, config, accelerator)
         self.distance = distance or _distance(config, accelerator.device)
         self.model = cast(ModelConfig, state.model)
-        self.lecam = cast(LeCam, state.extras["lecam"].to(accelerator.device))
-        self.ada = cast(Adaptive, state.extras["ada"].to(accelerator.device))
         # The generator's step shares no discriminator gradients, so it asks the bare network.
         self.critic: nn.Module = state.discriminator
         self.learning = list(state.discriminator.parameters())
@@ -64,11 +56,6 @@ class TrainingStep(Step):
                 for network in (self.generator, self.discriminator, self.critic)
             )
 
-    @staticmethod
-    def extras() -> dict[str, nn.Module]:
-        """Return the running means of LeCam's regulariser."""
-        return {"lecam": LeCam(), "ada": Adaptive()}
-
     def __call__(self, real: Tensor, metadata: Tensor | None) -> StepLosses:
         """Train on one batch.
 
@@ -78,13 +65,14 @@ class TrainingStep(Step):
         """
         if self.config.compile:
             torch.compiler.cudagraph_mark_step_begin()  # what the last iteration made may be lost
+        policy = self.config.augment
         noise = torch.randn(len(real), self.model.noise_dim, device=real.device)
 
         # One forward pass of the generator serves both steps.
         with self.generator_norms.together(), self.accelerator.autocast():
             fake = self.generator(noise, metadata)
-        fake_image = self._augment(convert_to_fp32(fake.image))
-        fake_small = self._augment(convert_to_fp32(fake.small))
+        fake_image = augment(convert_to_fp32(fake.image), policy)
+        fake_small = augment(convert_to_fp32(fake.small), policy)
 
         # The discriminator learns to tell them apart, and to keep what real images look like.
         self._learning(True)
@@ -99,13 +87,9 @@ class TrainingStep(Step):
             real_logits, fake_logits, random_margin=self.config.hinge_margin == "random"
         )
         loss, reconstruction = hinge, None
-        if self.config.ada:
-            self.ada.follow(real_logits)
-        if self.config.lecam:
-            loss = hinge + self.config.lecam * self.lecam(real_logits, fake_logits)
         if self.distance is not None:
             reconstruction = reconstruction_loss(on_real.reconstructions, self.distance)
-            loss = loss + self.config.reconstruction_weight * reconstruction
+            loss = hinge + self.config.reconstruction_weight * reconstruction
         self.descend(self.discriminator_optimizer, loss)
 
         # The generator learns to raise the logits of its images.
@@ -125,17 +109,14 @@ class TrainingStep(Step):
             reconstruction=None if reconstruction is None else reconstruction.detach(),
         )
 
-    def _augment(self, images: Tensor) -> Tensor:
-        if self.config.ada:
-            return self.ada(images, self.config.augment)
-        return augment(images, self.config.augment)
-
     def _augmented(self, real: Tensor) -> tuple[Tensor, Tensor]:
         """Return real images (B, 3, R, R) and their small versions, augmented."""
-        side = self.model.small_resolution
-        image = self._augment(real)
+        policy, side = self.config.augment, self.model.small_resolution
+        image = augment(real, policy)
         together = self.config.augment_small == "together"
-        return image, downsample(image, side) if together else self._augment(downsample(real, side))
+        return image, downsample(image, side) if together else augment(
+            downsample(real, side), policy
+        )
 
     def _learning(self, wanted: bool) -> None:
         """Let the discriminator's weights get gradients, or not."""
