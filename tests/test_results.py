@@ -245,17 +245,31 @@ def test_the_growth_with_the_pictures_is_the_measured_one(monkeypatch: pytest.Mo
         assert row["peak_bytes"] + row["workers_bytes"] - few < 300e6
 
 
-def test_the_table_of_the_sweep_is_that_of_the_numbers() -> None:
+def sweep(name: str) -> dict[str, dict[str, Any]]:
+    """Return the trials of a sweep with one seed by name; each of them is a line of the page."""
     page = lines()
-    values = json.loads((RESULTS / "sweep_fluent-faces.json").read_text(encoding="utf-8"))
+    values = json.loads((RESULTS / name).read_text(encoding="utf-8"))
     trials = {row["name"]: row for row in values["trials"]}
-    assert len(trials) == 13
+    assert len(trials) == len(values["trials"])
     for row in trials.values():
         expected = (
             f"{row['name']} {row['cpu_seconds']:.0f} {row['fid']:.0f} {row['kid_1000']:.1f} "
             f"{row['broken']:.1%} {row['diversity']:.2f} {row['different_nearest']}"
         )
         assert expected in page
+    return trials
+
+
+def test_what_is_said_of_the_regularisers_is_so() -> None:
+    trials = sweep("sweep_regularisers_fluent-faces.json")
+    now = trials.pop("now")
+    assert now["kid_1000"] < min(row["kid_1000"] for row in trials.values())
+    assert now["fid"] < min(row["fid"] for row in trials.values())
+
+
+def test_the_table_of_the_sweep_is_that_of_the_numbers() -> None:
+    trials = sweep("sweep_fluent-faces.json")
+    assert len(trials) == 13
     # What is said of it below the table.
     assert min(trials, key=lambda name: trials[name]["kid_1000"]) == "more-iterations"
     assert min(trials, key=lambda name: trials[name]["broken"]) == "color-2000"
