@@ -118,8 +118,8 @@ def test_a_kept_generator_of_a_run_that_is_not_finished_draws_and_is_measured(ru
     kept = str(run / "generators" / "0000008.safetensors")
     drawn = CliRunner().invoke(main, ["sample", "--run", kept, "--count", "1", "--out", "a.png"])
     assert drawn.exit_code == 0, drawn.output
-    words = ["evaluate", "kid", "--run", kept, "--count", "4", "--out", "a.json"]
-    measured = CliRunner().invoke(main, words)
+    words = ["evaluate", "fid", "--run", kept, "--count", "4", "--resamples", "2"]
+    measured = CliRunner().invoke(main, [*words, "--out", "a.json"])
     assert measured.exit_code == 0, measured.output
     assert json.loads(Path("a.json").read_text())["training"]["images"] == 3
 
