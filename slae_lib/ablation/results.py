@@ -189,7 +189,7 @@ def final_table(results: AblationResults, baseline: str = "fastgan") -> str:
     """
     lines = [
         "| system | seeds | parameters | FID | KID x 1000 | diversity | "
-        f"FID against {all_systems()[baseline].title} | KID against it |",
+        f"FID against {all_systems()[baseline].title} | KID x 1000 against it |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for system in results.systems:
