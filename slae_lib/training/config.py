@@ -81,12 +81,6 @@ class TrainConfig(RunConfig):
     reconstruction_weight: float = option(
         1.0, "factor of the reconstruction loss", NOT_NEGATIVE, after="reconstruction"
     )
-    r1_gamma: float = option(
-        0.0,
-        "weight of the R1 penalty, which is computed in every 16th iteration",
-        NOT_NEGATIVE,
-        after="reconstruction_weight",
-    )
     augment_small: Literal["apart", "together"] = option(
         "apart",
         "whether the small version of a real image is augmented apart, or made from the augmented "

@@ -9,7 +9,6 @@ from accelerate.utils import convert_to_fp32
 from torch import Tensor, nn
 
 from slae_lib.augment import augment
-from slae_lib.baselines.stylegan2.losses import r1_penalty
 from slae_lib.config import ModelConfig
 from slae_lib.discriminator import Decoder, downsample
 from slae_lib.losses import discriminator_hinge, generator_hinge, l1_distance, reconstruction_loss
@@ -19,7 +18,6 @@ from slae_lib.training.config import TrainConfig
 from slae_lib.training.state import Step, StepLosses, TrainingState
 
 Distance = Callable[[Tensor, Tensor], Tensor]
-R1_INTERVAL = 16  # iterations, as in StyleGAN2
 
 
 class TrainingStep(Step):
@@ -93,8 +91,6 @@ class TrainingStep(Step):
             reconstruction = reconstruction_loss(on_real.reconstructions, self.distance)
             loss = hinge + self.config.reconstruction_weight * reconstruction
         self.descend(self.discriminator_optimizer, loss)
-        if self.config.r1_gamma and self.state.iteration % R1_INTERVAL == 0:
-            self._regularise(real)
 
         # The generator learns to raise the logits of its images.
         self._learning(False)  # no gradients that nobody would use
@@ -121,13 +117,6 @@ class TrainingStep(Step):
         return image, downsample(image, side) if together else augment(
             downsample(real, side), policy
         )
-
-    def _regularise(self, real: Tensor) -> None:
-        """Take a step of R1 on real images (B, 3, R, R), for all the iterations without one."""
-        real = real.detach().requires_grad_(True)
-        logits = self.discriminator(*self._augmented(real)).logits
-        penalty = r1_penalty(convert_to_fp32(logits), real, self.config.r1_gamma)
-        self.descend(self.discriminator_optimizer, R1_INTERVAL * penalty)
 
     def _learning(self, wanted: bool) -> None:
         """Let the discriminator's weights get gradients, or not."""
