@@ -271,6 +271,11 @@ def test_what_is_said_of_the_regularisers_is_so() -> None:
         assert round(max(abs(apart["gain-half"]), abs(apart["lecam-03"]))) <= 3
         assert apart["batch-4"] > 5
     assert trials["ada-color"]["discriminator"] < 1 < now["discriminator"]
+    lighter, heavier = trials["r1-01"], trials["r1-1"]
+    assert [f"{row['discriminator']:.2f}" for row in (lighter, heavier)] == ["1.97", "1.99"]
+    assert (
+        26 == round(lighter["kid_1000"] - now["kid_1000"]) < heavier["kid_1000"] - now["kid_1000"]
+    )
     halves = [trials["lecam-03"][key] / now[key] for key in ("real_logits", "fake_logits")]
     assert halves == pytest.approx([0.5, 0.5], abs=0.05)
 
