@@ -168,7 +168,8 @@ def test_wheel_holds_the_package_its_data_and_the_course(
     front = ("stage.js", "stage.css", "page.html", "page.js", "worker.js")
     assert {f"slae_lib/explorer/{name}" for name in front} <= names
     data = {name.removeprefix("slae_lib/") for name in names if name.startswith("slae_lib/data/")}
-    results = {"data/results/ablation_openmoji-faces.json", "data/results/cost_256_pairs.json"}
+    read = ("ablation_openmoji-faces", "ablation_pandas-80", "cost_256_pairs")
+    results = {f"data/results/{name}.json" for name in read}
     own = {path.relative_to(ROOT).as_posix() for path in (ROOT / "data").rglob("*.*")}
     notebooks = [*(ROOT / "notebooks").glob("*.ipynb"), ROOT / "notebooks" / "nbgrader_config.py"]
     course = {f"data/notebooks/{path.name}" for path in notebooks}

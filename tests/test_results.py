@@ -1,13 +1,14 @@
 """The published page says what the published numbers say."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import pytest
 
-from slae_lib.ablation.results import AblationResults, compare
+from slae_lib.ablation.results import AblationResults, compare, t_interval
 from slae_lib.config import ModelConfig
 from slae_lib.evaluation.cost import MODELS, count
 from slae_lib.training.families import model_from_dict
@@ -205,6 +206,9 @@ def test_the_readme_tells_the_same_in_five_lines() -> None:
     assert f"98 parameters to each skip link and {share} to an iteration at 256 px" in text
     results = AblationResults.load(RESULTS / "ablation_openmoji-faces.json")
     plain, both = (fmean(results.final(n, "fid").values()) for n in ("fastgan", "slae-metadata"))
+    assert f"on drawn faces {plain:.1f} and {both:.1f}" in text
+    results = AblationResults.load(RESULTS / "ablation_pandas-80.json")
+    plain, both = (fmean(results.final(n, "fid").values()) for n in ("fastgan", "slae-metadata"))
     assert f"mean FID {plain:.1f} for FastGAN, {both:.1f} with attention and metadata" in text
     rows = [
         json.loads((RESULTS / f"speed-256-{name}.json").read_text("utf-8"))["rows"][0]
@@ -219,19 +223,92 @@ def test_the_readme_tells_the_same_in_five_lines() -> None:
         assert told in text
 
 
-def test_the_first_runs_on_photographs_are_those_of_the_numbers() -> None:
-    results = AblationResults.load(RESULTS / "pandas-80_part.json")
+def test_the_verdict_on_photographs_is_that_of_the_numbers() -> None:
+    results = AblationResults.load(RESULTS / "ablation_pandas-80.json")
+    page = prose()
+    others = ("metadata", "slae", "slae-metadata")
     for trial in results.trials:
         row = [trial.system, str(trial.seed), *(f"{point.fid:.1f}" for point in trial.points)]
         assert " ".join(row) in lines()
-    best = [min(trial.points, key=lambda point: point.fid) for trial in results.trials]
-    later = [
-        round(trial.points[-1].fid - low.fid)
-        for trial, low in zip(results.trials, best, strict=True)
-        if low.images < trial.points[-1].images
+    assert len(results.trials) == 12
+
+    for measure, scale in (("fid", 1), ("kid", 1000)):
+        ends = {n: scale * fmean(results.final(n, measure).values()) for n in results.systems}
+        assert min(ends, key=ends.__getitem__) == "slae-metadata"
+        assert f"{ends['slae-metadata']:.1f} beside" in page
+        verdicts = {compare(results, n, "fastgan", measure).verdict for n in others}
+        assert verdicts == {"not decided"}
+    assert "FID 36.1 beside FastGAN's 40.3 and KID x 1000 16.0 beside 21.5" in page
+    alone = [compare(results, "metadata", "fastgan", m).difference for m in ("fid", "kid")]
+    assert f"{alone[0]:.1f}" == "3.6"
+    assert -0.001 < alone[1] < 0
+
+    decided = []
+    for place, point in enumerate((6_000, 12_000, 18_000, 24_000, 30_000)):
+        cut = tuple(replace(t, points=t.points[: place + 1]) for t in results.trials)
+        then = AblationResults(results.facts, cut)
+        assert {trial.points[-1].images for trial in cut} == {point}
+        found = {(n, m): compare(then, n, "fastgan", m) for n in others for m in ("fid", "kid")}
+        decided += [(point, *key) for key, it in found.items() if it.verdict != "not decided"]
+        lower = all(d < 0 for it in found.values() for d in it.differences.values())
+        assert lower == (point in (6_000, 24_000))
+        if point == 6_000:
+            apart = [-d for n in others for d in found[n, "fid"].differences.values()]
+            assert (round(min(apart)), round(max(apart))) == (1, 25)
+        if point <= 12_000:
+            both = compare(then, "slae-metadata", "slae")
+            assert both.verdict == "not decided"
+            assert min(both.differences.values()) < 0 < max(both.differences.values())
+        if point == 24_000:
+            one = found["slae", "fid"]
+            low, high = (f"{-end:.1f}" for end in (one.interval.high, one.interval.low))
+            assert f"({-one.difference:.1f} points lower, {low} to {high})" in page
+    assert decided == [(24_000, "slae", "fid")]
+
+    early = [t.points[-1].fid - min(p.fid for p in t.points) for t in results.trials]
+    lost = [round(points) for points in early if points]
+    told = f"in {len(lost)} of the 12 runs FID was lower before, by {min(lost)} to {max(lost)}"
+    assert told in page
+    minutes = sorted(round(trial.seconds / 60) for trial in results.trials)
+    assert (minutes[0], *minutes[-2:]) == (18, 23, 88)
+
+
+def test_the_pair_at_128_pixels_is_that_of_the_numbers() -> None:
+    results = AblationResults.load(RESULTS / "ablation_pandas-80_128.json")
+    plain, both = (results.of(name)[0] for name in ("fastgan", "slae-metadata"))
+    first, last, early, late = (f"{p.fid:.1f}" for p in (*plain.points, *both.points))
+    assert f"FID {first} after 6,000 images and {last} after 12,000" in prose()
+    assert f"SLAE with metadata {early} and {late}." in prose()
+    first, last, early, late = (f"{1000 * p.kid:.1f}" for p in (*plain.points, *both.points))
+    assert f"KID x 1000 says the same ({first} and {last}; {early} and {late})" in prose()
+    assert {round(trial.seconds / 60) for trial in results.trials} == {17}
+    lesson = (RESULTS.parents[1] / "notebooks/11_ablation_and_cost.ipynb").read_text("utf-8")
+    high, low = (round(trial.points[0].fid) for trial in (both, plain))
+    assert (
+        f"128 pixels had it the other way round, {high} with both beside FastGAN's {low}." in lesson
+    )
+
+
+def test_the_table_of_back_tracking_is_that_of_the_numbers() -> None:
+    rows = json.loads((RESULTS / "backtracking_pandas-20.json").read_text("utf-8"))["rows"]
+    nearer = {}
+    for row in rows:
+        low, high = row["interval_95"]
+        told = f"{row['mean_at_random_start']:.2f} {row['mean']:.2f} {low:.2f} to {high:.2f}"
+        assert f"{row['system']} {row['searched']} {told}" in lines()
+        assert (len(row["images"]), row["training_images_among_them"]) == (20, 0)
+        pairs = [rows[0]["images"][name] - row["images"][name] for name in row["images"]]
+        nearer[row["system"], row["searched"]] = fmean(pairs), *t_interval(pairs)
+    told = [f"{value:.2f}" for value in nearer["slae", "noise"]]
+    assert told == ["0.05", "-0.21", "0.31"]
+    searched = [nearer[name, "noise and metadata"] for name in ("metadata", "slae-metadata")]
+    held = [nearer[name, "noise"] for name in ("metadata", "slae-metadata")]
+    assert [f"{mean:.2f} {low:.2f} {high:.2f}" for mean, low, high in searched] == [
+        "0.11 -0.13 0.35",
+        "0.13 -0.11 0.37",
     ]
-    assert (len(results.trials), len(later), min(later), max(later)) == (6, 5, 3, 19)
-    assert {low.images for low in best} == {18_000, 24_000, 30_000}
+    assert [f"{-mean:.2f}" for mean, _, _ in held] == ["0.28", "0.33"]
+    assert all(high < 0 for _, _, high in held)
 
 
 def test_the_growth_with_the_pictures_is_the_measured_one(monkeypatch: pytest.MonkeyPatch) -> None:

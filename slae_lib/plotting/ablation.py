@@ -43,8 +43,8 @@ SCALES: dict[Measure, int] = {"kid": 1000}
 def ablation_figure(results: AblationResults, *, title: str, caption: str = "") -> Figure:
     """Draw FID, KID and diversity along the training, one line for each system.
 
-    FID also over the minutes of training. A line is the mean over the seeds, and the thin ones
-    beside it are the seeds themselves.
+    FID also over the minutes of training, at the pace of the middle seed. A line is the mean over
+    the seeds, and the thin ones beside it are the seeds themselves.
 
     Args:
         results: with one trial or more.
@@ -73,9 +73,11 @@ def _curves(axis: Axes, results: AblationResults, measure: Measure, minutes: boo
             axis.plot(*zip(*seen.values(), strict=True), color=color, linewidth=0.7, alpha=0.35)
             curves.append(seen)
         common = sorted(set.intersection(*map(set, curves)))
-        means = np.mean([[curve[images] for images in common] for curve in curves], axis=0)
+        stacked = np.array([[curve[images] for images in common] for curve in curves])
+        places, heights = stacked[..., 0], stacked[..., 1]
         axis.plot(
-            *means.T,
+            np.median(places, axis=0),  # minutes: one run may have waited for hours
+            heights.mean(axis=0),
             line,
             color=color,
             marker=marker,

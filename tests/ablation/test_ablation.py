@@ -179,6 +179,14 @@ def test_fid_is_also_drawn_over_the_minutes_of_training() -> None:
     mean = next(line for line in over.lines if line.get_label() == "FastGAN")
     assert list(mean.get_xdata()) == pytest.approx([5.5 / 60, 11 / 60])
     assert list(mean.get_ydata()) == [200, 101]
+    # A run that waited for hours moves its own line, and not that of the system.
+    trials = tuple(
+        dataclasses.replace(t, seconds=t.seconds * 500 ** (t.seed == 2)) for t in EXAMPLE.trials
+    )
+    over = ablation_figure(AblationResults(EXAMPLE.facts, trials), title="x").axes[3]
+    mean = next(line for line in over.lines if line.get_label() == "FastGAN")
+    assert list(mean.get_xdata()) == pytest.approx([5.5 / 60, 11 / 60])
+    assert max(over.lines[2].get_xdata()) == pytest.approx(100)
 
 
 def test_markers_at_the_edges_are_whole_and_kid_is_that_of_the_table() -> None:
