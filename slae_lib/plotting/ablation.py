@@ -73,17 +73,11 @@ def _curves(axis: Axes, results: AblationResults, measure: Measure, minutes: boo
             axis.plot(*zip(*seen.values(), strict=True), color=color, linewidth=0.7, alpha=0.35)
             curves.append(seen)
         common = sorted(set.intersection(*map(set, curves)))
-        stacked = np.array([[curve[images] for images in common] for curve in curves])
-        places, heights = stacked[..., 0], stacked[..., 1]
-        axis.plot(
-            np.median(places, axis=0),  # minutes: one run may have waited for hours
-            heights.mean(axis=0),
-            line,
-            color=color,
-            marker=marker,
-            label=all_systems()[system].title,
-            linewidth=1.8,
-        )
+        both = np.array([[curve[images] for images in common] for curve in curves])
+        # Of minutes the middle seed's: one run may have waited for hours.
+        x, y = np.median(both[..., 0], axis=0), both[..., 1].mean(axis=0)
+        title = all_systems()[system].title
+        axis.plot(x, y, line, color=color, marker=marker, label=title, linewidth=1.8)
     if measure == "diversity":
         axis.axhline(1, color=base.GREY, linewidth=1, linestyle=":")
     over = "minutes of training" if minutes else "real images seen in training"
