@@ -273,6 +273,16 @@ def test_the_verdict_on_photographs_is_that_of_the_numbers() -> None:
     assert (minutes[0], *minutes[-2:]) == (18, 23, 88)
 
 
+def test_what_is_said_of_copies_of_photographs_is_so() -> None:
+    rows = json.loads((RESULTS / "novelty_pandas-80.json").read_text("utf-8"))["rows"]
+    assert (len(rows), sum(row["samples"] for row in rows)) == (12, 1_200)
+    copies = {(row["system"], row["seed"]): row["copied"] for row in rows if row["copied"]}
+    assert copies == {("slae", 2): 1}
+    assert {row["expected_without_copying"] for row in rows} == {0}
+    near = [row["features"]["different_nearest"] for row in rows]
+    assert f"in features, are {min(near)} to {max(near)} different photographs" in prose()
+
+
 def test_the_pair_at_128_pixels_is_that_of_the_numbers() -> None:
     results = AblationResults.load(RESULTS / "ablation_pandas-80_128.json")
     plain, both = (results.of(name)[0] for name in ("fastgan", "slae-metadata"))
