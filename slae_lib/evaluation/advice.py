@@ -191,8 +191,7 @@ def judge(found: Measured, seen: int, augment: str, loss: float = 1.0) -> dict[s
         row: dict[str, Any] = {"iteration": iteration, "diversity": own, "broken": broken}
         row |= {"value": float(worth[i].mean()), "noise": half_interval(worth[i]), "flags": flags}
         row |= {"copies": copying(flags, samples, expected, training), "copied": flags / samples}
-        row |= {"different": different, "collapsed": own < COLLAPSED or different < fewest}
-        rows.append(row)
+        rows += [row | {"different": different, "collapsed": own < COLLAPSED or different < fewest}]
     whole = [i for i in range(total) if not rows[i]["collapsed"]]
     good = [i for i in whole if rows[i]["copies"] != "yes"]
     # KID alone would choose the one that copies most. Of equal ones the last: it learned longest.
@@ -222,7 +221,8 @@ def judge(found: Measured, seen: int, augment: str, loss: float = 1.0) -> dict[s
     numbers: dict[str, Any] = {"generators": rows, "best": rows[best], "last": last, **asked}
     numbers |= {"shown": shown, line["word"]: True, "well": not any(asked.values()), **line}
     numbers |= {"measure": "KID x 1000" if found.kid is not None else "broken samples in 1,000"}
-    alone = f"{len(good) or 'none'} of them neither copying nor collapsed"
+    fit = f"{len(good)} of them neither copying nor collapsed"
+    alone = fit if good else "all with samples alike or copied"
     numbers |= {"among": f"of {total} kept generators, {alone}, it", "always": True}
     numbers |= {"tied": ", ".join(f"{found.iterations[i]:,}" for i in tied), "halves": halves}
     numbers |= {"samples": samples, "training": training, "expected": expected, "loss": loss}

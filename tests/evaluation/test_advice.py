@@ -163,7 +163,7 @@ def test_grey_squares_at_first_are_no_collapse() -> None:
     assert "Too early: it has seen 1,600 images" in words
     assert "RESUME" in words
     assert "has collapsed" not in words
-    assert "none of them neither copying" in words
+    assert "of 10 kept generators, all with samples alike or copied, it has" in words
     assert "has collapsed" in said(early, seen=8_000)
     # Alike, but as good as pictures: that is a collapse, however early.
     assert "has collapsed" in said(early._replace(broken=~grey), seen=1_600)
