@@ -74,11 +74,8 @@ class Inversion:
             so = "nothing says that it holds this one" if self.known else "a copy would do as well"
             return f"The generator comes no nearer to it than {which} is: {so}."
         told = f"The generator comes nearer to it than {which} is, {share:.2f} of that distance: "
-        if share >= COPY_RATIO:
-            return told + "a likeness and no copy."
-        return told + (
-            "it can play this one back." if self.known else "it covers this one, unseen."
-        )
+        able = "say that it holds this one" if self.known else "call it covered, unseen"
+        return told + ("too far to " if share >= COPY_RATIO else "near enough to ") + able + "."
 
     def told(self) -> list[str]:
         """Return the numbers as lines of a table, and what they mean."""

@@ -83,14 +83,11 @@ def test_a_stranger_is_none_of_the_training_pictures(
 @pytest.mark.parametrize(
     ("known", "distance", "words"),
     [
-        (True, 0.1, "0.10 of that distance: it can play this one back."),
-        (
-            True,
-            0.8,
-            "than the nearest other training picture is, 0.80 of that distance: a likeness",
-        ),
+        (True, 0.1, "0.10 of that distance: near enough to say that it holds this one."),
+        (True, 0.8, "than the nearest other training picture is, 0.80 of that distance: too far"),
         (True, 1.0, "no nearer to it than the nearest other training picture is: nothing says"),
-        (False, 0.1, "than any training picture is, 0.10 of that distance: it covers this one"),
+        (False, 0.1, "than any training picture is, 0.10 of that distance: near enough to call"),
+        (False, 0.8, "0.80 of that distance: too far to call it covered, unseen."),
         (False, 1.2, "no nearer to it than any training picture is: a copy would do as well."),
     ],
 )
