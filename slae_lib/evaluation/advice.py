@@ -216,7 +216,7 @@ def judge(found: Measured, seen: int, augment: str, loss: float = 1.0) -> dict[s
         "early": early,
         "go on": line["word"] == "falls" and not (early or copies or collapsed),
         "winning": loss < WINNING,
-        "smeared": rows[best]["broken"] > much and "color" not in augment and not early,
+        "smeared": rows[best]["broken"] > much and not ("color" in has or early or collapsed),
     }
     numbers: dict[str, Any] = {"generators": rows, "best": rows[best], "last": last, **asked}
     numbers |= {"shown": shown, line["word"]: True, "well": not any(asked.values()), **line}
