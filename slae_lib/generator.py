@@ -87,9 +87,8 @@ class Generator(nn.Module):
 
     def channels(self, size: int) -> int:
         """Return the number of channels of the map with side length ``size``."""
-        # They halve with every doubling; 64 has as many as 32, but where it is the last.
-        even = size <= 32 or self.config.resolution == 64
-        return self.config.width * (64 if even else 128) // size
+        # They halve with every doubling of the size, but 64 has as many as 32.
+        return self.config.width * (64 if size <= 32 else 128) // size
 
     def forward(
         self,
