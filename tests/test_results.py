@@ -358,11 +358,22 @@ def test_what_is_said_of_the_regularisers_is_so() -> None:
         assert round(max(abs(apart["gain-half"]), abs(apart["lecam-03"]))) <= 3
         assert apart["batch-4"] > 5
     assert trials["ada-color"]["discriminator"] < 1 < now["discriminator"]
-    lighter, heavier = trials["r1-01"], trials["r1-1"]
-    assert [f"{row['discriminator']:.2f}" for row in (lighter, heavier)] == ["1.97", "1.99"]
-    assert (
-        26 == round(lighter["kid_1000"] - now["kid_1000"]) < heavier["kid_1000"] - now["kid_1000"]
-    )
+    least, lighter, heavier = (trials[name] for name in ("r1-003", "r1-01", "r1-1"))
+    losses = [f"{row['discriminator']:.2f}" for row in (least, lighter, heavier)]
+    assert losses == ["1.91", "1.97", "1.99"]
+    assert least["kid_1000"] < lighter["kid_1000"] < heavier["kid_1000"]
+    assert round(lighter["kid_1000"] - now["kid_1000"]) == 26
+    assert f"{trials['no-augment']['discriminator']:.2f}" == "0.70"
+    assert trials["three-at-once"]["discriminator"] < now["discriminator"] - 0.3
+    without, long = trials["no-metadata"], trials["long-4000"]
+    assert round(without["kid_1000"] - now["kid_1000"]) == 24
+    assert min(trials.values(), key=lambda row: row["broken"]) is without
+    seeds = json.loads((RESULTS / "sweep_seeds_fluent-faces.json").read_text("utf-8"))["trials"]
+    before = next(row for row in seeds if (row["name"], row["seed"]) == ("before", 0))
+    ratios = [f"{long[key] / before[key]:.2f}" for key in ("fid", "kid_1000")]
+    assert ratios == ["0.78", "0.66"]
+    for name in ("batch-4", "width-16", "cutout", "halved-last", "rates-half", "rates-twice"):
+        assert trials[name]["kid_1000"] > now["kid_1000"]
     halves = [trials["lecam-03"][key] / now[key] for key in ("real_logits", "fake_logits")]
     assert halves == pytest.approx([0.5, 0.5], abs=0.05)
 
@@ -412,6 +423,14 @@ def test_what_is_said_of_three_seeds_is_so() -> None:
     assert [round(gain) for gain in gains] == [6, 3, 0]
     means = [fmean(by_seed[name, s]["kid_1000"] for s in range(3)) for name in ("longer", "before")]
     assert means[0] / means[1] == pytest.approx(0.76, abs=0.005)
+    higher = [by_seed["rates-more", seed] for seed in range(3)]
+    lower = sorted(now["fid"] - row["fid"] for (_, now), row in zip(pairs, higher, strict=True))
+    assert (round(lower[0]), round(lower[-1])) == (2, 8)
+    for key, ratio in (("kid_1000", 0.75), ("fid", 0.85)):
+        part = fmean(row[key] for row in higher) / fmean(before[key] for before, _ in pairs)
+        assert part == pytest.approx(ratio, abs=0.005)
+    ups = [row["kid_1000"] > now["kid_1000"] for (_, now), row in zip(pairs, higher, strict=True)]
+    assert sorted(set(ups)) == [False, True]
     now, longer = (
         fmean(by_seed[name, s]["diversity"] for s in range(3)) for name in ("now", "longer")
     )
