@@ -350,8 +350,8 @@ def sweep(name: str) -> dict[str, dict[str, Any]]:
     return trials
 
 
-def test_what_is_said_of_the_regularisers_is_so() -> None:
-    trials = sweep("sweep_regularisers_fluent-faces.json")
+def test_what_is_said_of_the_further_settings_is_so() -> None:
+    trials = sweep("sweep_further_fluent-faces.json")
     now = trials.pop("now")
     for key in ("fid", "kid_1000"):
         apart = {name: row[key] - now[key] for name, row in trials.items()}
@@ -364,7 +364,7 @@ def test_what_is_said_of_the_regularisers_is_so() -> None:
     assert least["kid_1000"] < lighter["kid_1000"] < heavier["kid_1000"]
     assert round(lighter["kid_1000"] - now["kid_1000"]) == 26
     assert f"{trials['no-augment']['discriminator']:.2f}" == "0.70"
-    assert trials["three-at-once"]["discriminator"] < now["discriminator"] - 0.3
+    assert f"{trials['three-at-once']['discriminator']:.2f}" == "1.06"
     without, long = trials["no-metadata"], trials["long-4000"]
     assert round(without["kid_1000"] - now["kid_1000"]) == 24
     assert min(trials.values(), key=lambda row: row["broken"]) is without
@@ -372,8 +372,9 @@ def test_what_is_said_of_the_regularisers_is_so() -> None:
     before = next(row for row in seeds if (row["name"], row["seed"]) == ("before", 0))
     ratios = [f"{long[key] / before[key]:.2f}" for key in ("fid", "kid_1000")]
     assert ratios == ["0.78", "0.66"]
-    for name in ("batch-4", "width-16", "cutout", "halved-last", "rates-half", "rates-twice"):
-        assert trials[name]["kid_1000"] > now["kid_1000"]
+    worse = "batch-4 width-16 cutout halved-last rates-half rates-twice three-at-once".split()
+    assert min(trials[name]["kid_1000"] for name in worse) > now["kid_1000"]
+    assert trials["bf16"]["cpu_seconds"] > now["cpu_seconds"]
     halves = [trials["lecam-03"][key] / now[key] for key in ("real_logits", "fake_logits")]
     assert halves == pytest.approx([0.5, 0.5], abs=0.05)
 
@@ -427,8 +428,9 @@ def test_what_is_said_of_three_seeds_is_so() -> None:
     lower = sorted(now["fid"] - row["fid"] for (_, now), row in zip(pairs, higher, strict=True))
     assert (round(lower[0]), round(lower[-1])) == (2, 8)
     for key, ratio in (("kid_1000", 0.75), ("fid", 0.85)):
-        part = fmean(row[key] for row in higher) / fmean(before[key] for before, _ in pairs)
-        assert part == pytest.approx(ratio, abs=0.005)
+        mean = {name: fmean(by_seed[name, s][key] for s in range(3)) for name, _ in by_seed}
+        assert min(mean.values()) == mean["rates-more"]
+        assert mean["rates-more"] / mean["before"] == pytest.approx(ratio, abs=0.005)
     ups = [row["kid_1000"] > now["kid_1000"] for (_, now), row in zip(pairs, higher, strict=True)]
     assert sorted(set(ups)) == [False, True]
     now, longer = (
